@@ -1,0 +1,92 @@
+"""Settings: by flag, then `SIGHTSOUND_*`, then `sightsound.toml`, then the default.
+
+`sightsound.toml` is looked for in the working folder, then in SIGHTSOUND_HOME or the platform's config folder.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from sightsound.errors import ConfigError
+
+PREFIX = "SIGHTSOUND_"
+FILE = "sightsound.toml"
+
+
+@dataclass(frozen=True)
+class Setting:
+    name: str
+    default: str
+    help: str
+
+
+SETTINGS = (
+    Setting("store", "", "Where collections are kept: a folder, or a URL. Default: the data folder."),
+    Setting("collection", "default", "The collection that commands work on."),
+    Setting("encoders", "", "Encoder sets for new collections, separated by commas. Default: starter."),
+    Setting("workers", "", "Decoding processes. Default: one for each core."),
+    Setting("deadline", "60", "Seconds that one file may take to be read, before it is given up."),
+    Setting("memory", "2048", "Megabytes that one decoding process may take."),
+)
+_NAMES = {setting.name: setting for setting in SETTINGS}
+
+
+def home() -> Path:
+    """The data folder: SIGHTSOUND_HOME, else the platform's."""
+    named = os.environ.get(PREFIX + "HOME")
+    return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("sightsound", appauthor=False))
+
+
+def config_files() -> list[Path]:
+    """Where settings are looked for, the first winning."""
+    named = os.environ.get(PREFIX + "HOME")
+    folder = Path(named).expanduser() if named else Path(platformdirs.user_config_dir("sightsound", appauthor=False))
+    return [Path.cwd() / FILE, folder / FILE]
+
+
+def setting(name: str, flag: str | None = None) -> str:
+    """The value of a setting. Raises ConfigError for a file that can't be read or names an unknown setting."""
+    if flag:
+        return flag
+    from_environment = os.environ.get(PREFIX + name.upper())
+    if from_environment:
+        return from_environment
+    for path in config_files():
+        value = _read(path).get(name)
+        if value is not None:
+            return str(value)
+    return str(home() / "collections") if name == "store" else _NAMES[name].default
+
+
+def number(name: str) -> float:
+    """A setting that is a positive number. Raises ConfigError."""
+    value = setting(name)
+    try:
+        result = float(value)
+    except ValueError:
+        result = 0
+    if result <= 0:
+        raise ConfigError(f"The setting {name} is '{value}'; it must be a number above 0")
+    return result
+
+
+@cache
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            found = tomllib.load(file)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {error}") from error
+    unknown = sorted(set(found) - set(_NAMES))
+    if unknown:
+        raise ConfigError(f"{path} sets {', '.join(unknown)}; there are: {', '.join(_NAMES)}")
+    return found

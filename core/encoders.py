@@ -1,0 +1,133 @@
+"""The encoders of a collection: chosen by name, loaded on first use, their vectors checked, never mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sightsound.errors import FingerprintMismatch, PluginError
+from sightsound.media import Wanted
+from sightsound.registry import Registry
+from sightsound.stores.base import Collection, EncoderRecord
+from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, Space, Vectors
+
+DEFAULT_SETS = ("starter",)
+
+
+@dataclass(frozen=True)
+class ChosenEncoder:
+    """One encoder of a set, as the user named the set."""
+
+    set: str
+    spec: EncoderSpec
+
+    @property
+    def key(self) -> str:
+        return f"{self.set}/{self.spec.name}"
+
+    @cached_property
+    def loaded(self) -> Encoder:
+        try:
+            return self.spec.load("cpu")
+        except ImportError as error:
+            raise PluginError(f"The encoder {self.key} needs {error.name}: pip install {error.name}") from error
+
+    @property
+    def record(self) -> EncoderRecord:
+        return EncoderRecord(self.set, self.spec.name, self.spec.reads, self.spec.spaces, self.loaded.fingerprint)
+
+    def encode(self, batch: Sequence[Any], role: Role) -> dict[str, list[Vectors | None]]:
+        """Vectors by space name, float32 (dims,) of unit length; None where the encoder gives none.
+
+        Raises PluginError for arrays of another shape than the spec promises.
+        """
+        if not batch:
+            return {space.name: [] for space in self.spec.spaces}
+        encoded = self.loaded.encode(batch, role)
+        arrays = encoded if isinstance(encoded, tuple) else (encoded,)
+        if len(arrays) != len(self.spec.spaces):
+            raise PluginError(
+                f"The encoder {self.key} names {len(self.spec.spaces)} spaces and gave {len(arrays)} arrays"
+            )
+        return {
+            space.name: self._checked(array, space, len(batch))
+            for space, array in zip(self.spec.spaces, arrays, strict=True)
+        }
+
+    def _checked(self, array: Vectors, space: Space, count: int) -> list[Vectors | None]:
+        array = np.asarray(array, dtype=np.float32)
+        if array.shape != (count, space.dims):
+            raise PluginError(
+                f"The encoder {self.key} gave vectors of shape {array.shape} for the space {space.name};"
+                f" {(count, space.dims)} was promised"
+            )
+        lengths = np.linalg.norm(array, axis=1)
+        usable = np.isfinite(array).all(axis=1) & (lengths > 1e-6)
+        return [
+            np.asarray(row / length, dtype=np.float32) if good else None
+            for row, length, good in zip(array, lengths, usable, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class EncoderSet:
+    """All encoders that a collection uses."""
+
+    chosen: tuple[ChosenEncoder, ...]
+
+    def reading(self, medium: Medium) -> list[ChosenEncoder]:
+        return [encoder for encoder in self.chosen if encoder.spec.reads == medium]
+
+    @property
+    def wanted(self) -> Wanted:
+        """What readers need to deliver for all of these encoders."""
+        sides = [e.spec.input.min_side for e in self.chosen if isinstance(e.spec.input, ImageInput)]
+        sounds = [e.spec.input for e in self.chosen if isinstance(e.spec.input, AudioInput)]
+        return Wanted(ImageInput(max(sides)) if sides else None, sounds[0] if sounds else None)
+
+    def records(self) -> list[EncoderRecord]:
+        return [encoder.record for encoder in self.chosen]
+
+
+def choose(registry: Registry, sets: Iterable[str]) -> EncoderSet:
+    """The encoders of these sets (`name`, `name:argument`). Raises PluginError for a set nobody registered.
+
+    Two encoders that name one space with different dims are refused.
+    """
+    chosen: list[ChosenEncoder] = []
+    for written in dict.fromkeys(sets):
+        name, _, argument = written.partition(":")
+        for registered in registry.encoders.get(name):
+            chosen += [ChosenEncoder(written, spec) for spec in registered.thing(argument)]
+    dims: dict[str, int] = {}
+    for encoder in chosen:
+        for space in encoder.spec.spaces:
+            if dims.setdefault(space.name, space.dims) != space.dims:
+                raise PluginError(f"Two encoders fill the space {space.name} with {dims[space.name]} and {space.dims} dims")
+    return EncoderSet(tuple(chosen))
+
+
+def of_collection(registry: Registry, collection: Collection) -> EncoderSet:
+    """The encoders that the collection was built with, their weights not yet loaded."""
+    return choose(registry, [record.set for record in collection.encoders()])
+
+
+def check_fingerprint(collection: Collection, encoder: ChosenEncoder) -> None:
+    """Raises FingerprintMismatch where the collection was built with another model than this one."""
+    for record in collection.encoders():
+        if (record.set, record.name) == (encoder.set, encoder.spec.name):
+            if record.fingerprint == encoder.loaded.fingerprint:
+                return
+            raise FingerprintMismatch(
+                f"The collection '{collection.name}' was built with another version of the encoder {encoder.key}:"
+                f" it has {record.fingerprint}, installed is {encoder.loaded.fingerprint}. Their vectors can't be"
+                f" compared. Build it anew with: sightsound index --rebuild --collection {collection.name}"
+            )
+    raise FingerprintMismatch(
+        f"The collection '{collection.name}' was built without the encoder {encoder.key}. Build it anew with:"
+        f" sightsound index --rebuild --collection {collection.name}"
+    )

@@ -1,0 +1,70 @@
+"""Every error that sightsound raises on purpose. Each message says what to do next.
+
+    SightsoundError
+      UsageError            the call itself is wrong                        exit 2, HTTP 400
+      ConfigError           a setting is wrong                              exit 2, HTTP 500
+      PluginError           a plug-in is missing, broken or clashes         exit 1, HTTP 500
+      SourceError           a source can't be listed                        exit 1, HTTP 502
+      MediaError            one file can't be read; costs that item only    exit 1, HTTP 422
+      StoreError            the store can't be used                         exit 1, HTTP 503
+        CollectionMissing   no such collection                              exit 1, HTTP 404
+        CollectionBusy      another process indexes it                      exit 1, HTTP 409
+        NewerSchema         written by a newer sightsound                   exit 1, HTTP 503
+      FingerprintMismatch   built with another model                        exit 1, HTTP 409
+      ItemMissing           no such item, or several                        exit 1, HTTP 404
+
+Caught once, at the edge: the command line prints the message and exits with `exit_code`, the site answers with
+`status`. Anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class SightsoundError(Exception):
+    exit_code = 1
+    status = 500
+
+
+class UsageError(SightsoundError):
+    exit_code = 2
+    status = 400
+
+
+class ConfigError(SightsoundError):
+    exit_code = 2
+
+
+class PluginError(SightsoundError):
+    pass
+
+
+class SourceError(SightsoundError):
+    status = 502
+
+
+class MediaError(SightsoundError):
+    status = 422
+
+
+class StoreError(SightsoundError):
+    status = 503
+
+
+class CollectionMissing(StoreError):
+    status = 404
+
+
+class CollectionBusy(StoreError):
+    status = 409
+
+
+class NewerSchema(StoreError):
+    pass
+
+
+class FingerprintMismatch(SightsoundError):
+    status = 409
+
+
+class ItemMissing(SightsoundError):
+    status = 404

@@ -1,0 +1,69 @@
+"""Typed filters: which items a search, a listing or a removal is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from sightsound.errors import UsageError
+
+WORD_FIELDS = ("kind", "tag", "author", "licence", "source", "format")
+NUMBER_FIELDS = ("width", "height", "bytes", "duration")
+FIELDS = (*WORD_FIELDS, "date", *NUMBER_FIELDS)
+Operator = Literal["is", ">=", "<="]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition. Several in a filter must all hold; `is` holds for any of its values.
+
+    Words compare without regard to case. A date compares with as much of a date as is given: `date is 2024`
+    holds for every day of 2024, and `date <= 2024-05` for all of May. Numbers: width and height in pixels, bytes,
+    duration in seconds.
+    """
+
+    field: str
+    operator: Operator
+    values: tuple[str | float, ...]
+
+
+Filters = tuple[Condition, ...]
+
+_CONDITION = re.compile(r"\s*(\w+)\s*(>=|<=|=)\s*(.*?)\s*$", re.DOTALL)
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ].*)?)?)?")
+
+
+def parse_condition(text: str) -> Condition:
+    """Read `author=Jane Doe`, `width>=2000` or `date<=2024-05`. Raises UsageError, naming the fields there are."""
+    match = _CONDITION.match(text)
+    if not match:
+        raise UsageError(f"'{text}' is not a condition; write author='Jane Doe', 'width>=2000' or 'date<=2024-05'")
+    field, sign, value = match[1], match[2], match[3]
+    if field not in FIELDS:
+        raise UsageError(f"There is no field '{field}' to filter by; there are: {', '.join(FIELDS)}")
+    operator: Operator = "is" if sign == "=" else ">=" if sign == ">=" else "<="
+    if field in NUMBER_FIELDS:
+        try:
+            return Condition(field, operator, (float(value),))
+        except ValueError:
+            raise UsageError(f"{field} is a number; '{value}' is not") from None
+    if field == "date":
+        return Condition(field, operator, (parse_date(value),))
+    if operator != "is":
+        raise UsageError(f"{field} is a word: write {field}='{value}'")
+    return Condition(field, "is", (value,))
+
+
+def parse_date(value: str) -> str:
+    """A date as given, checked: a year, a month, a day or a moment. Raises UsageError."""
+    if not _DATE.fullmatch(value):
+        raise UsageError(f"'{value}' is not a date; write 2024, 2024-05 or 2024-05-31")
+    return value
+
+
+def any_of(field: str, values: Iterable[str]) -> Filters:
+    """A filter that holds for any of `values`; no filter where there are none."""
+    chosen = tuple(values)
+    return (Condition(field, "is", chosen),) if chosen else ()

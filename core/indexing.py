@@ -1,0 +1,343 @@
+"""Indexing: a source's items, through reading processes and encoders, into a collection.
+
+    plan: skip what is unchanged ─► workers: open, read, prepare ─► encoders, in batches ─► one commit a batch
+
+Each stage waits rather than piles up. Interrupted anywhere, the next run goes on: what was committed is skipped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from sightsound import calibration
+from sightsound.config import number, setting
+from sightsound.encoders import EncoderSet, check_fingerprint
+from sightsound.errors import UsageError
+from sightsound.planning import Task, job, plan
+from sightsound.registry import Registry
+from sightsound.sources import Source
+from sightsound.stores.base import Collection, Entry
+from sightsound.texts import text_segments
+from sightsound.types import FILE_LAYER, Item, Metadata, Segment, SegmentKind, Vectors, item_id
+from sightsound.workers import Equipment, Failed, Job, Read, Workers
+
+BATCH = 32
+"""Items that are encoded and committed together: what an interruption may cost."""
+TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description"})
+PRUNE_LIMIT = 0.2
+"""The share of a collection that --prune may remove without asking."""
+
+
+@dataclass
+class Report:
+    """What an index run did, or with a dry run would do. Counts of items."""
+
+    listed: int = 0
+    added: int = 0
+    changed: int = 0
+    described: int = 0
+    moved: int = 0
+    copied: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    pruned: int = 0
+    gone: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return self.added + self.changed + self.described + self.moved + self.copied + self.unchanged + self.failed
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run. confirm: asked before a prune that removes much; True goes on."""
+
+    retry: bool = False
+    prune: bool = False
+    dry_run: bool = False
+    wait: bool = False
+    workers: int = 0
+    progress: Callable[[Report], None] = lambda report: None
+    confirm: Callable[[str], bool] = lambda question: False
+
+
+KEPT_FAILURES = 20
+"""Failures that a report spells out; all of them are in the collection."""
+
+
+def index(
+    registry: Registry, collection: Collection, source: Source, encoders: EncoderSet, options: Options | None = None
+) -> Report:
+    """Bring the collection up to date with the source. Raises SourceError, StoreError, FingerprintMismatch."""
+    options = options or Options()
+    if options.dry_run:
+        return _dry_run(collection, source, options)
+    with collection.writing(options.wait):
+        records = {(record.set, record.name): record for record in collection.encoders()}
+        if not records:
+            collection.set_encoders(encoders.records())
+        for encoder in encoders.chosen:
+            check_fingerprint(collection, encoder)
+        run = _Run(collection, source, encoders, options)
+        run.read_all(registry)
+        run.let_go()
+        if run.wrote:
+            calibration.refresh(collection, encoders)
+        return run.report
+
+
+def _dry_run(collection: Collection, source: Source, options: Options) -> Report:
+    report, seen = Report(), set[int]()
+    for task in plan(collection, source, source.items(), options.retry):
+        report.listed += 1
+        seen.add(hash(task.item.uri))
+        if task.need == "nothing":
+            report.unchanged += 1
+        elif task.stored is None:
+            report.added += 1
+        elif task.need == "read":
+            report.changed += 1
+        else:
+            report.described += 1
+        options.progress(report)
+    report.gone = sum(1 for _, uri in collection.of_source(source.name) if hash(uri) not in seen)
+    return report
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """An item read, waiting for its batch to be encoded."""
+
+    item: Item
+    read: Read | None
+    stored: Item | None
+
+
+class _Run:
+    """One index run over one source."""
+
+    def __init__(self, collection: Collection, source: Source, encoders: EncoderSet, options: Options) -> None:
+        self.collection = collection
+        self.source = source
+        self.encoders = encoders
+        self.options = options
+        self.report = Report()
+        self.wrote = False
+        self._seen: set[int] = set()
+        self._batch: list[_Ready] = []
+        self._contents: set[str] = set()
+
+    def read_all(self, registry: Registry) -> None:
+        equipment = Equipment(
+            self.source,
+            tuple(entry.thing for entry in registry.readers),
+            tuple((e.key, e.spec) for medium in ("image", "audio") for e in self.encoders.reading(medium)),
+            self.encoders.wanted,
+            number("memory"),
+        )
+        with Workers(equipment, self.options.workers or default_workers(), number("deadline")) as workers:
+            try:
+                for task, result in workers.run(self._jobs()):
+                    self._take(task, result)
+                    self.options.progress(self.report)
+            finally:
+                self._commit()
+        self.report.warnings += getattr(self.source, "warnings", [])
+
+    def _jobs(self) -> Iterator[tuple[Task, Job | None]]:
+        for task in plan(self.collection, self.source, self.source.items(), self.options.retry):
+            self.report.listed += 1
+            self._seen.add(hash(task.item.uri))
+            yield task, job(self.collection, task)
+
+    def _take(self, task: Task, result: Read | Failed | None) -> None:
+        if isinstance(result, Failed):
+            self._fail(task, result.reason)
+        elif task.need == "nothing":
+            failed = task.stored is not None and task.stored.state in ("failed", "stale")
+            self.report.failed += failed
+            self.report.unchanged += not failed
+        else:
+            if result and result.content in self._contents:
+                self._commit()
+            if result and not result.known and self.collection.with_content([result.content]):
+                result = Read(result.content, known=True)
+            self._batch.append(_Ready(task.item, result, task.stored))
+            if result:
+                self._contents.add(result.content)
+            if len(self._batch) >= BATCH:
+                self._commit()
+
+    def _fail(self, task: Task, reason: str) -> None:
+        item = task.stored or replace(task.item, id=self._new_id(task.item.uri, ""))
+        layers = {**item.layers, self.source.name: task.item.metadata}
+        self.collection.fail(replace(item.with_layers(layers), revision=task.item.revision), reason)
+        self.report.failed += 1
+        if len(self.report.failures) < KEPT_FAILURES:
+            self.report.failures.append((task.item.uri, reason))
+
+    def _commit(self) -> None:
+        """Encode and write the batch, one commit."""
+        batch, self._batch, self._contents = self._batch, [], set()
+        if not batch:
+            return
+        entries = [self._entry(ready) for ready in batch]
+        vectors = _Vectors(self.encoders)
+        for ready, entry in zip(batch, entries, strict=True):
+            if ready.read and not ready.read.known:
+                for piece in ready.read.pieces:
+                    segment = Segment(entry.item.id, piece.kind, piece.number, piece.start, piece.end)
+                    vectors.add(segment, piece.inputs)
+        vectors.add_texts(self.collection, [s for entry in entries for s in entry.segments if s.text])
+        made = vectors.encode()
+        self.collection.put([_with_vectors(entry, made) for entry in entries])
+        self.wrote = True
+
+    def _entry(self, ready: _Ready) -> Entry:
+        read, stored = ready.read, ready.stored
+        if read is None:
+            return self._described(ready)
+        if read.known:
+            return self._same_content(ready, read)
+        own = {FILE_LAYER: read.metadata} if read.metadata != Metadata() else {}
+        others = {name: layer for name, layer in (stored.layers if stored else {}).items() if name != FILE_LAYER}
+        item = replace(
+            ready.item,
+            id=stored.id if stored else self._new_id(ready.item.uri, read.content),
+            content=read.content,
+            facts=read.facts,
+        ).with_layers({**own, **others, self.source.name: ready.item.metadata})
+        self.report.changed += stored is not None
+        self.report.added += stored is None
+        pieces = [Segment(item.id, piece.kind, piece.number, piece.start, piece.end) for piece in read.pieces]
+        return Entry(item, [*pieces, *text_segments(item)])
+
+    def _described(self, ready: _Ready) -> Entry:
+        """An item of which only the metadata changed, or that has no file."""
+        stored = ready.stored
+        item = stored or replace(ready.item, id=self._new_id(ready.item.uri, ""))
+        item = replace(item, revision=ready.item.revision, state="ok", reason="").with_layers(
+            {**item.layers, self.source.name: ready.item.metadata}
+        )
+        self.report.described += stored is not None
+        self.report.added += stored is None
+        return Entry(item, text_segments(item), replaces=TEXT_KINDS)
+
+    def _same_content(self, ready: _Ready, read: Read) -> Entry:
+        """An item whose content is in the collection already: touched, moved, or a copy."""
+        twins = self.collection.with_content([read.content]).get(read.content, [])
+        stored = ready.stored
+        twin = next((t for t in twins if stored and t.id == stored.id), None)
+        if twin:
+            self.report.changed += 1
+        elif stored is None and (twin := next((t for t in twins if _is_gone(t)), None)):
+            self.report.moved += 1
+        if twin:
+            item = replace(twin, uri=ready.item.uri, revision=ready.item.revision, state="ok", reason="").with_layers(
+                {**twin.layers, self.source.name: ready.item.metadata}
+            )
+            return Entry(item, text_segments(item), replaces=TEXT_KINDS)
+        self.report.copied += 1
+        return self._copy(ready, read, twins[0])
+
+    def _copy(self, ready: _Ready, read: Read, twin: Item) -> Entry:
+        own = {FILE_LAYER: twin.layers[FILE_LAYER]} if FILE_LAYER in twin.layers else {}
+        others = {n: layer for n, layer in (ready.stored.layers if ready.stored else {}).items() if n != FILE_LAYER}
+        item = replace(
+            ready.item,
+            id=ready.stored.id if ready.stored else self._new_id(ready.item.uri, read.content),
+            content=read.content,
+            facts=twin.facts,
+        ).with_layers({**own, **others, self.source.name: ready.item.metadata})
+        theirs = [s for s in self.collection.segments([twin.id]).get(twin.id, []) if s.kind not in TEXT_KINDS]
+        vectors: dict[str, dict[str, Vectors]] = {}
+        for space in {space.name for encoder in self.encoders.chosen for space in encoder.spec.spaces}:
+            found = self.collection.vectors(space, [segment.id for segment in theirs])
+            vectors[space] = {replace(s, item_id=item.id).id: found[s.id] for s in theirs if s.id in found}
+        return Entry(item, [*(replace(s, item_id=item.id) for s in theirs), *text_segments(item)], vectors)
+
+    def _new_id(self, uri: str, content: str) -> str:
+        """The id of an item first seen now; not that of an item that was first seen here and moved away."""
+        plain = item_id(uri)
+        owner = self.collection.items([plain]).get(plain)
+        return plain if owner is None or owner.uri == uri else item_id(uri, content or uri)
+
+    def let_go(self) -> None:
+        """Remove, or count, the items that the source no longer names."""
+        gone = [id for id, uri in self.collection.of_source(self.source.name) if hash(uri) not in self._seen]
+        self.report.gone = len(gone)
+        if not gone or not self.options.prune:
+            return
+        total = self.collection.count()
+        if len(gone) > PRUNE_LIMIT * total and not self.options.confirm(
+            f"{len(gone)} of the {total} items in '{self.collection.name}' are no longer in {self.source.name}."
+            " Remove them?"
+        ):
+            raise UsageError(
+                f"Nothing was pruned: {len(gone)} of {total} items would go. If that is right, add --yes"
+            )
+        self.collection.release(gone, self.source.name)
+        self.report.pruned, self.report.gone = len(gone), 0
+        self.wrote = True
+
+
+class _Vectors:
+    """Gathers a batch's inputs by encoder, and encodes each encoder's at once."""
+
+    def __init__(self, encoders: EncoderSet) -> None:
+        self._encoders = encoders
+        self._inputs: dict[str, list[tuple[str, object]]] = {encoder.key: [] for encoder in encoders.chosen}
+        self._made: dict[str, dict[str, Vectors]] = {}
+
+    def add(self, segment: Segment, inputs: dict[str, object]) -> None:
+        for key, prepared in inputs.items():
+            self._inputs[key].append((segment.id, prepared))
+
+    def add_texts(self, collection: Collection, segments: list[Segment]) -> None:
+        """Texts that the collection has under the same id need not be encoded again."""
+        if not segments:
+            return
+        items = {segment.item_id for segment in segments}
+        before = {s.id: s.text for stored in collection.segments(items).values() for s in stored}
+        same = [segment.id for segment in segments if before.get(segment.id) == segment.text]
+        for encoder in self._encoders.reading("text"):
+            kept = [collection.vectors(space.name, same) for space in encoder.spec.spaces]
+            for space, found in zip(encoder.spec.spaces, kept, strict=True):
+                self._made.setdefault(space.name, {}).update(found)
+            self._inputs[encoder.key] += [
+                (segment.id, encoder.spec.prepare(segment.text))
+                for segment in segments
+                if not all(segment.id in found for found in kept)
+            ]
+
+    def encode(self) -> dict[str, dict[str, Vectors]]:
+        """Space name -> segment id -> vector."""
+        for encoder in self._encoders.chosen:
+            inputs = self._inputs[encoder.key]
+            made = encoder.encode([prepared for _, prepared in inputs], "document")
+            for space, vectors in made.items():
+                found = self._made.setdefault(space, {})
+                found.update({id: v for (id, _), v in zip(inputs, vectors, strict=True) if v is not None})
+        return self._made
+
+
+def _with_vectors(entry: Entry, made: dict[str, dict[str, Vectors]]) -> Entry:
+    vectors = {space: dict(found) for space, found in entry.vectors.items()}
+    for space, found in made.items():
+        mine = {segment.id: found[segment.id] for segment in entry.segments if segment.id in found}
+        vectors.setdefault(space, {}).update(mine)
+    return replace(entry, vectors=vectors)
+
+
+def _is_gone(item: Item) -> bool:
+    path = item.path
+    return path is not None and not os.path.lexists(path)
+
+
+def default_workers() -> int:
+    """Reading processes: the setting, else one for each core."""
+    return int(number("workers")) if setting("workers") else len(os.sched_getaffinity(0))

@@ -1,0 +1,70 @@
+"""The plan of an index run: what of a source's items is new, changed, only described anew, or as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from sightsound.sources import Source
+from sightsound.stores.base import Collection
+from sightsound.types import Item, Metadata
+from sightsound.workers import Job
+
+CHUNK = 500
+"""Items whose states are asked of the store at once."""
+
+Need = Literal["read", "describe", "nothing"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One item of the source, what the store has at its URI, and what is to be done.
+
+    read: decode and encode it. describe: only its metadata changed, or it has no file. nothing: it is unchanged.
+    """
+
+    item: Item
+    stored: Item | None
+    need: Need
+
+
+def plan(collection: Collection, source: Source, items: Iterable[Item], retry: bool) -> Iterator[Task]:
+    """Tasks for these items of the source, in their order.
+
+    retry: items that failed are read again even where nothing changed.
+    """
+    items = iter(items)
+    while chunk := list(islice(items, CHUNK)):
+        states = collection.states([item.uri for item in chunk])
+        for item in chunk:
+            stored = states.get(item.uri)
+            yield Task(item, stored, _need(source, item, stored, retry))
+
+
+def _need(source: Source, item: Item, stored: Item | None, retry: bool) -> Need:
+    if stored is not None and stored.state in ("failed", "stale") and not retry and stored.revision == item.revision:
+        return "nothing"
+    if item.kind == "text":
+        return "nothing" if stored and said_by(stored, source) == item.metadata else "describe"
+    if stored is None or stored.revision != item.revision or stored.state != "ok":
+        return "read"
+    return "nothing" if said_by(stored, source) == item.metadata else "describe"
+
+
+def said_by(stored: Item, source: Source) -> Metadata | None:
+    """What the source said of the item when last indexed; None if it never named it."""
+    return stored.layers.get(source.name)
+
+
+def job(collection: Collection, task: Task) -> Job | None:
+    """The reading that a task needs, with the contents that need not be read again."""
+    if task.need != "read":
+        return None
+    path = task.item.path
+    try:
+        size = path.stat().st_size if path else 0
+    except OSError:
+        size = 0
+    return Job(task.item, frozenset(collection.contents_of_size(size) if size else ()))

@@ -1,0 +1,247 @@
+"""What a store provides. `tests/store_contract.py` holds every store to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection as Many
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from sightsound.filters import Filters
+from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
+
+Order = Literal["date", "added"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item to be written, whole or in part.
+
+    segments: those to write. Segments of the same kinds that the item had before go.
+    vectors: space name -> segment id -> float32 (dims,), unit length. A segment may lack a vector.
+    replaces: the kinds of segment that this entry is the whole truth about; None for all. Segments of other
+    kinds stay as they are.
+    """
+
+    item: Item
+    segments: Sequence[Segment] = ()
+    vectors: Mapping[str, Mapping[str, Vectors]] = field(default_factory=dict)
+    replaces: frozenset[SegmentKind] | None = None
+
+
+@dataclass(frozen=True)
+class EncoderRecord:
+    """An encoder that a collection was built with: the user's set, the spec's name, what it fills."""
+
+    set: str
+    name: str
+    reads: str
+    spaces: tuple[Space, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A segment and its score: cosine in -1..1 from kNN, 0..1 from a text search."""
+
+    segment_id: str
+    item_id: str
+    kind: SegmentKind
+    score: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An item that failed: `stale` where its last good vectors are kept and still found."""
+
+    uri: str
+    reason: str
+    source: str
+    when: str
+    stale: bool
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts of a collection. `segments`: (space, kind) -> vectors. bytes: on disk, in all."""
+
+    name: str
+    items: Mapping[str, int]
+    failed: int
+    segments: Mapping[tuple[str, str], int]
+    bytes: int
+
+
+class Collection(ABC):
+    """A named set of items in a store, with the spaces it holds.
+
+    Any number of processes may read while one writes. Methods raise StoreError; it says what to do.
+    """
+
+    name: str
+
+    # Writing
+
+    @abstractmethod
+    def writing(self, wait: bool = False) -> AbstractContextManager[None]:
+        """Hold the collection for one writer. Raises CollectionBusy, with the owner's pid, host and start."""
+
+    @abstractmethod
+    def put(self, entries: Sequence[Entry], last: bool = True) -> None:
+        """Write entries in one commit; writing the same again changes nothing. All or nothing is visible.
+
+        last: False for a piece of a long item: its segments add up, unseen by search until the last piece.
+        """
+
+    @abstractmethod
+    def fail(self, item: Item, reason: str) -> None:
+        """Note that the item failed. Where it has vectors, they are kept and it becomes `stale`."""
+
+    @abstractmethod
+    def release(self, ids: Iterable[str], source: str) -> int:
+        """Take the items from a source; those that no other names are removed. Returns how many were."""
+
+    @abstractmethod
+    def remove(self, ids: Iterable[str]) -> int:
+        """Remove items with everything that hangs on them. Returns how many there were."""
+
+    @abstractmethod
+    def set_encoders(self, records: Sequence[EncoderRecord]) -> None: ...
+
+    @abstractmethod
+    def set_state(self, key: str, value: Any) -> None:
+        """Keep a JSON value with the collection: calibration, a source's cursor."""
+
+    # For the planner
+
+    @abstractmethod
+    def states(self, uris: Iterable[str]) -> dict[str, Item]:
+        """The items at these URIs, by URI, failed ones included; absent URIs are left out."""
+
+    @abstractmethod
+    def with_content(self, contents: Iterable[str]) -> dict[str, list[Item]]:
+        """The items that have these contents (SHA-256) and vectors, by content."""
+
+    @abstractmethod
+    def contents_of_size(self, size: int) -> list[str]:
+        """Contents of the indexed items whose fact `bytes` is `size`."""
+
+    @abstractmethod
+    def of_source(self, source: str) -> Iterator[tuple[str, str]]:
+        """(id, uri) of every item that the source named."""
+
+    # Reading
+
+    @abstractmethod
+    def encoders(self) -> list[EncoderRecord]: ...
+
+    @abstractmethod
+    def state(self, key: str) -> Any:
+        """The value kept under `key`, or None."""
+
+    @abstractmethod
+    def items(self, ids: Iterable[str]) -> dict[str, Item]: ...
+
+    @abstractmethod
+    def find(self, reference: str) -> list[str]:
+        """Ids of at most two items that an id, its beginning (4 hex digits or more) or a URI names."""
+
+    @abstractmethod
+    def scan(self, filters: Filters = ()) -> Iterator[Item]:
+        """Every item that search can find, by id."""
+
+    @abstractmethod
+    def count(self, filters: Filters = ()) -> int: ...
+
+    @abstractmethod
+    def segments(self, item_ids: Iterable[str]) -> dict[str, list[Segment]]: ...
+
+    @abstractmethod
+    def vectors(self, space: str, segment_ids: Iterable[str]) -> dict[str, Vectors]:
+        """Stored vectors, float32 (dims,), by segment id; segments without one are left out."""
+
+    @abstractmethod
+    def sample(self, space: str, kind: SegmentKind, n: int) -> tuple[list[str], Vectors]:
+        """Segment ids and vectors, float32 (m, dims), of the n lowest item ids: the same in any store."""
+
+    @abstractmethod
+    def knn(
+        self,
+        space: str,
+        kind: SegmentKind,
+        vector: Vectors,
+        k: int,
+        filters: Filters = (),
+        without: Many[str] = (),
+    ) -> list[Scored]:
+        """The k segments of a kind nearest by cosine, best first. Filters are applied before, not after.
+
+        without: ids of items to leave out.
+        """
+
+    @abstractmethod
+    def text(self, words: str, k: int, filters: Filters = ()) -> list[Scored]:
+        """Items whose title, description, tags or name hold the words (stemmed), best first.
+
+        The score is the share of the query's words found, each weighed by its rarity: 1.0 for all of them. Of
+        equal scores, the better BM25 comes first. `kind` says in which field the match is best.
+        """
+
+    @abstractmethod
+    def score(self, space: str, vector: Vectors, item_ids: Iterable[str]) -> list[Scored]:
+        """Exact cosine of the vector with every segment of these items in the space."""
+
+    @abstractmethod
+    def facets(self, filters: Filters = (), limit: int = 20) -> dict[str, list[tuple[str, int]]]:
+        """The commonest values with counts, for kind, tag, author, licence and source."""
+
+    @abstractmethod
+    def failures(self) -> list[Failure]: ...
+
+    @abstractmethod
+    def counts(self) -> dict[tuple[str, SegmentKind], int]:
+        """How many vectors each space holds of each kind of segment."""
+
+    @abstractmethod
+    def status(self) -> Status: ...
+
+    @abstractmethod
+    def check(self) -> list[str]:
+        """Verify everything, mend what can be made again (caches), and say what was found, a line each."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    # Last in the class: annotations below it would take `list` for this method.
+    @abstractmethod
+    def list(self, filters: Filters, order: Order, offset: int, limit: int) -> list[str]:
+        """Ids, newest first: by the item's own date (undated last), or by when it was added."""
+
+
+class Store(ABC):
+    """Keeps collections."""
+
+    location: str
+
+    @abstractmethod
+    def collections(self) -> list[str]: ...
+
+    @abstractmethod
+    def open(self, name: str, create: bool = False) -> Collection:
+        """Open a collection. Raises CollectionMissing, NewerSchema, StoreError."""
+
+    @abstractmethod
+    def drop(self, name: str) -> None:
+        """Remove a collection with everything in it. Raises CollectionBusy while one indexes it."""
+
+    @abstractmethod
+    def switch(self, built: str, name: str) -> None:
+        """Let the collection `built` take the name `name`; what had it goes. No search fails meanwhile."""
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Rows (n, dims) at unit length."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), dtype=np.float32)

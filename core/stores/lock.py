@@ -1,0 +1,83 @@
+"""One writer a collection: a lock file, and beside it who holds the lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+import filelock
+from sightsound.errors import CollectionBusy
+from sightsound.stores.database import explained
+
+_POLL_SECONDS = 0.05
+# A search that mends a cache holds the lock for a moment: no reason to turn an indexer away.
+_PATIENCE_SECONDS = 0.5
+
+
+class IndexerLock:
+    """Held by one process; within it, by all threads that use the same collection object.
+
+    The operating system frees the lock when its holder dies; `indexer.json` left behind then means nothing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = filelock.FileLock(folder / "indexer.lock", thread_local=False)
+        self._guard = threading.RLock()
+        self._depth = 0
+
+    @contextmanager
+    def held(self, wait: bool = False, patience: float = _PATIENCE_SECONDS) -> Iterator[None]:
+        """Raises CollectionBusy where another holds it for `patience` seconds and `wait` is False."""
+        with self._guard:
+            if self._depth == 0:
+                self._acquire(-1 if wait else patience)
+            self._depth += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._depth -= 1
+                if self._depth == 0:
+                    with suppress(OSError):
+                        (self._folder / "indexer.json").unlink(missing_ok=True)
+                    self._lock.release()
+
+    @property
+    def is_held(self) -> bool:
+        return self._depth > 0
+
+    def _acquire(self, timeout: float) -> None:
+        with explained(self._folder / "indexer.lock"):
+            try:
+                self._lock.acquire(timeout=timeout, poll_interval=_POLL_SECONDS)
+            except filelock.Timeout:
+                raise CollectionBusy(self._who()) from None
+        owner = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "started": datetime.now().isoformat("T", "seconds"),
+        }
+        # A full disk may not stop a removal: the name of the holder is a courtesy.
+        with suppress(OSError):
+            (self._folder / "indexer.json").write_text(json.dumps(owner))
+
+    def _who(self) -> str:
+        name = self._folder.name
+        try:
+            owner = json.loads((self._folder / "indexer.json").read_text())
+            by = f"process {owner['pid']} on host {owner['host']} since {_moment(owner['started'])}"
+        except (OSError, ValueError, KeyError, TypeError):
+            by = "another process"
+        return f"Collection '{name}' is being indexed by {by}; add --wait to wait for it"
+
+
+def _moment(started: str) -> str:
+    moment = datetime.fromisoformat(started)
+    return moment.strftime("%H:%M:%S" if moment.date() == datetime.now().date() else "%Y-%m-%d %H:%M:%S")

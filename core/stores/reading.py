@@ -1,0 +1,164 @@
+"""What a local collection answers besides nearest neighbours and text, as queries on one connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection as Many
+from collections.abc import Iterable
+
+import numpy as np
+from sightsound.errors import StoreError
+from sightsound.filters import Filters
+from sightsound.stores import sqlfilters
+from sightsound.stores.base import Scored, unit
+from sightsound.stores.nearest import Mask, cosines
+from sightsound.stores.rows import SEEN, clean, json_list
+from sightsound.stores.shelves import View
+from sightsound.types import Segment, SegmentKind, Vectors
+
+SAMPLED_SEGMENTS_OF_AN_ITEM = 16
+FACETS = ("kind", "tag", "author", "licence", "source")
+_HEX = frozenset("0123456789abcdef")
+_SHORTEST_PREFIX = 4
+_LISTED = "(SELECT value FROM json_each(?))"
+# Of an item that was never seen, the pieces that there are; of others, what search finds.
+_TO_SHOW = "s.pending = (i.state NOT IN ('ok', 'stale'))"
+
+
+def find(connection: sqlite3.Connection, reference: str) -> list[str]:
+    """Ids of at most two items that an id, its beginning or a URI names."""
+    reference = clean(reference)
+    exact = "SELECT id FROM items WHERE id = ? OR uri = ? LIMIT 2"
+    found = [id for (id,) in connection.execute(exact, (reference, reference))]
+    prefix = reference.lower()
+    if not found and len(prefix) >= _SHORTEST_PREFIX and _HEX.issuperset(prefix):
+        query = "SELECT id FROM items WHERE id >= ? AND id < ? ORDER BY id LIMIT 2"
+        found = [id for (id,) in connection.execute(query, (prefix, prefix + "g"))]
+    return found
+
+
+def segments(connection: sqlite3.Connection, item_ids: Iterable[str]) -> dict[str, list[Segment]]:
+    query = (
+        'SELECT i.id, s.kind, s.number, s.start, s."end", s.text FROM items i '
+        f"CROSS JOIN segments s ON s.item = i.rowid AND {_TO_SHOW} WHERE i.id IN {_LISTED} ORDER BY "
+        "s.kind, s.number"
+    )
+    found: dict[str, list[Segment]] = {}
+    for row in connection.execute(query, (json_list(item_ids),)):
+        found.setdefault(row[0], []).append(Segment(*row))
+    return found
+
+
+def vectors(connection: sqlite3.Connection, space: str, segment_ids: Iterable[str]) -> dict[str, Vectors]:
+    wanted = [parts for id in segment_ids if len(parts := id.rsplit(":", 2)) == 3 and parts[2].isdecimal()]
+    query = (
+        "SELECT i.id, s.kind, s.number, v.vector FROM json_each(?) j "
+        "CROSS JOIN items i ON i.id = json_extract(j.value, '$[0]') "
+        f"CROSS JOIN segments s ON s.item = i.rowid AND {_TO_SHOW} AND s.kind = json_extract(j.value, "
+        "'$[1]') "
+        "AND s.number = CAST(json_extract(j.value, '$[2]') AS INTEGER) "
+        "CROSS JOIN vectors v ON v.segment = s.rowid JOIN shelves h ON h.id = v.shelf AND h.space = ?"
+    )
+    return {
+        f"{id}:{kind}:{number}": _full(vector)
+        for id, kind, number, vector in connection.execute(query, (json_list(wanted), space))
+    }
+
+
+def sample(
+    connection: sqlite3.Connection, space: str, kind: SegmentKind, n: int
+) -> tuple[list[str], Vectors]:
+    """Of the n lowest item ids that have such vectors, the first segments, at most 16 of an item."""
+    shelf = connection.execute(
+        "SELECT id, dims FROM shelves WHERE space = ? AND kind = ?", (space, kind)
+    ).fetchone()
+    if shelf is None or n <= 0:
+        return [], np.empty((0, shelf[1] if shelf else 0), np.float32)
+    has = (
+        "SELECT 1 FROM segments s JOIN vectors v ON v.segment = s.rowid AND v.shelf = :shelf "
+        "WHERE s.item = i.rowid AND s.pending = 0 AND s.kind = :kind AND s.number < :most"
+    )
+    query = (
+        "SELECT i.id, s.number, v.vector FROM "
+        f"(SELECT i.rowid, i.id FROM items i WHERE {SEEN} AND EXISTS ({has}) ORDER BY i.id LIMIT :n) i "
+        "CROSS JOIN segments s ON s.item = i.rowid AND s.pending = 0 AND s.kind = :kind AND s.number < :most "
+        "CROSS JOIN vectors v ON v.segment = s.rowid AND v.shelf = :shelf ORDER BY i.id, s.number"
+    )
+    bound = {"shelf": shelf[0], "kind": kind, "n": n, "most": SAMPLED_SEGMENTS_OF_AN_ITEM}
+    rows = connection.execute(query, bound).fetchall()
+    whole = np.frombuffer(b"".join(row[2] for row in rows), "<f2").reshape(-1, shelf[1]).astype(np.float32)
+    return [f"{id}:{kind}:{number}" for id, number, _ in rows], unit(whole)
+
+
+def score(
+    connection: sqlite3.Connection, space: str, vector: Vectors, item_ids: Iterable[str]
+) -> list[Scored]:
+    query = (
+        "SELECT i.id, s.kind, s.number, v.vector FROM items i "
+        "CROSS JOIN segments s ON s.item = i.rowid AND s.pending = 0 CROSS JOIN vectors v ON v.segment = "
+        "s.rowid "
+        f"JOIN shelves h ON h.id = v.shelf AND h.space = ? WHERE i.id IN {_LISTED}"
+    )
+    rows = connection.execute(query, (space, json_list(item_ids))).fetchall()
+    if not rows:
+        return []
+    direction = unit(np.asarray(vector, np.float32).reshape(1, -1))[0]
+    if any(len(row[3]) != 2 * len(direction) for row in rows):
+        raise StoreError(
+            f"Space '{space}' holds vectors of another length than the query's {len(direction)} numbers."
+        )
+    scores = cosines([row[3] for row in rows], len(direction), direction)
+    return [
+        Scored(f"{id}:{kind}:{number}", id, kind, float(score))
+        for (id, kind, number, _), score in zip(rows, scores, strict=True)
+    ]
+
+
+def chosen(connection: sqlite3.Connection, view: View, filters: Filters, without: Many[str]) -> Mask | None:
+    """Which rows of the view a search is about; None for all."""
+    mask: Mask | None = None
+    owners = view.keys[:, 1]
+    if filters:
+        condition, values = sqlfilters.where(filters)
+        rows = connection.execute(f"SELECT i.rowid FROM items i WHERE {condition}", values)
+        mask = np.isin(owners, np.fromiter((rowid for (rowid,) in rows), np.int64))
+    if without:
+        rows = connection.execute(f"SELECT rowid FROM items WHERE id IN {_LISTED}", (json_list(without),))
+        others = np.isin(owners, np.fromiter((rowid for (rowid,) in rows), np.int64), invert=True)
+        mask = others if mask is None else mask & others
+    return mask
+
+
+def facets(connection: sqlite3.Connection, filters: Filters, limit: int) -> dict[str, list[tuple[str, int]]]:
+    condition, values = sqlfilters.where(filters)
+    found: dict[str, list[tuple[str, int]]] = {field: [] for field in FACETS}
+    words = (
+        f"FROM items i JOIN words w ON w.item = i.rowid WHERE {condition}"
+        if filters
+        # Nearly all items are counted: leaving out the few that are not keeps to the order of the index.
+        else f"FROM words w WHERE w.item NOT IN (SELECT i.rowid FROM items i WHERE NOT {SEEN})"
+    )
+    rows = connection.execute(
+        f"SELECT 'kind', i.kind, count(*) AS n FROM items i WHERE {condition} GROUP BY i.kind UNION ALL "
+        f"SELECT w.field, min(w.word), count(DISTINCT w.item) AS n {words} "
+        "GROUP BY w.field, w.folded ORDER BY n DESC, 2",
+        (*values, *(values if filters else ())),
+    )
+    for field, word, count in rows:
+        if field in found and len(found[field]) < limit:
+            found[field].append((word, count))
+    return found
+
+
+def counts(connection: sqlite3.Connection) -> dict[tuple[str, SegmentKind], int]:
+    query = (
+        "SELECT h.space, h.kind, (SELECT count(*) FROM vectors v WHERE v.shelf = h.id) - "
+        "(SELECT count(*) FROM segments s JOIN vectors v ON v.segment = s.rowid "
+        "WHERE s.pending = 1 AND v.shelf = h.id) FROM shelves h ORDER BY h.space, h.kind"
+    )
+    return {(space, kind): count for space, kind, count in connection.execute(query) if count}
+
+
+def _full(vector: bytes) -> Vectors:
+    full: Vectors = unit(np.frombuffer(vector, "<f2").astype(np.float32)[None])[0]
+    return full

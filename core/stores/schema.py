@@ -1,0 +1,110 @@
+"""The tables of a local collection, and what tells its versions apart."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from sightsound.errors import NewerSchema, StoreError
+
+VERSION = 1
+FORMAT = "sightsound collection"
+
+# Each entry brings a collection from the version before to its own.
+MIGRATIONS: dict[int, str] = {}
+
+# items.state is what search sees: `ok` and `stale` are found. items.pending is the revision of which pieces
+# are being written; their segments have pending = 1 until the last, so what was there before stays found.
+# words holds what filters and facets compare, casefolded.
+# shelves are the (space, kind) pairs; `last` is the highest vectors.rowid a shelf ever had: it never goes
+# down, so a rowid is never used twice and the scan cache can tell what it lacks.
+TABLES = f"""
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO about VALUES ('format', '{FORMAT}');
+CREATE TABLE items (
+    rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, uri TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+    revision TEXT NOT NULL, content TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+    facts TEXT NOT NULL, layers TEXT NOT NULL, metadata TEXT, pending TEXT,
+    date TEXT NOT NULL, bytes REAL, width REAL, height REAL, duration REAL,
+    added REAL NOT NULL, changed REAL NOT NULL);
+CREATE INDEX items_content ON items (content) WHERE content != '';
+CREATE INDEX items_bytes ON items (bytes);
+CREATE INDEX items_date ON items (date DESC, id);
+CREATE INDEX items_added ON items (added);
+CREATE INDEX items_unseen ON items (state) WHERE NOT state IN ('ok', 'stale');
+CREATE TABLE words (
+    field TEXT NOT NULL, folded TEXT NOT NULL, item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+    word TEXT NOT NULL, PRIMARY KEY (field, folded, item, word)) WITHOUT ROWID;
+CREATE INDEX words_item ON words (item);
+CREATE TABLE segments (
+    rowid INTEGER PRIMARY KEY, item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE, kind TEXT NOT NULL,
+    number INTEGER NOT NULL, start REAL, "end" REAL, text TEXT NOT NULL, pending INTEGER NOT NULL,
+    UNIQUE (item, pending, kind, number));
+CREATE INDEX segments_pending ON segments (pending) WHERE pending = 1;
+CREATE TABLE shelves (
+    id INTEGER PRIMARY KEY, space TEXT NOT NULL, kind TEXT NOT NULL, dims INTEGER NOT NULL,
+    generation INTEGER NOT NULL, last INTEGER NOT NULL, UNIQUE (space, kind));
+CREATE TABLE vectors (
+    rowid INTEGER PRIMARY KEY AUTOINCREMENT, segment INTEGER NOT NULL REFERENCES segments ON DELETE CASCADE,
+    shelf INTEGER NOT NULL REFERENCES shelves, vector BLOB NOT NULL, UNIQUE (segment, shelf));
+CREATE INDEX vectors_shelf ON vectors (shelf);
+CREATE VIRTUAL TABLE passages USING fts5 (
+    title, description, tags, name, author, tokenize = "porter unicode61 remove_diacritics 2");
+CREATE TABLE encoders (position INTEGER PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE states (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = {VERSION};
+"""
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The schema version, 0 for an empty database."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises NewerSchema for what a later sightsound wrote, StoreError for a database of something else."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone():
+        raise StoreError(f"{path} is no sightsound collection. Move it away, or choose another --store.")
+    version = version_of(connection)
+    if version > VERSION:
+        raise NewerSchema(
+            f"{path.parent} was written by a newer sightsound (schema {version}, this one reads {VERSION}): "
+            "upgrade sightsound"
+        )
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables where there are none, and bring older ones up to date. Safe with several processes."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    empty = "SELECT count(*) = 0 FROM sqlite_master"
+    if connection.execute(empty).fetchone()[0]:
+        _in_one_commit(connection, TABLES, empty)
+    check_version(connection, path)
+    for version in range(version_of(connection) + 1, VERSION + 1):
+        _in_one_commit(
+            connection,
+            f"{MIGRATIONS[version]}; PRAGMA user_version = {version};",
+            f"SELECT user_version < {version} FROM pragma_user_version",
+        )
+
+
+def _in_one_commit(connection: sqlite3.Connection, script: str, still_needed: str) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute(still_needed).fetchone()[0]:
+            for statement in _statements(script):
+                connection.execute(statement)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _statements(script: str) -> list[str]:
+    statements, current = [], ""
+    for part in script.split(";"):
+        current += part + ";"
+        if sqlite3.complete_statement(current):
+            statements.append(current)
+            current = ""
+    return statements

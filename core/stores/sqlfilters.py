@@ -1,0 +1,72 @@
+"""Filters as SQL conditions. Values are always bound, never part of the text."""
+
+from __future__ import annotations
+
+from sightsound.errors import UsageError
+from sightsound.filters import FIELDS, NUMBER_FIELDS, Condition, Filters
+from sightsound.stores.rows import SEEN, clean, sortable_date
+
+# Sorts after whatever may follow a date.
+_AFTER = "\U0010ffff"
+_COMPARISONS = {"is": "=", ">=": ">=", "<=": "<="}
+
+
+def where(filters: Filters) -> tuple[str, list[str | float]]:
+    """A condition on `items i` that holds for items that search can find and all filters, and its values."""
+    clauses, values = [SEEN], list[str | float]()
+    for condition in filters:
+        clause, bound = _clause(condition)
+        clauses.append(clause)
+        values += bound
+    return " AND ".join(clauses), values
+
+
+def _clause(condition: Condition) -> tuple[str, list[str | float]]:
+    if condition.field not in FIELDS:
+        raise UsageError(
+            f"There is no field '{condition.field}' to filter by; there are: {', '.join(FIELDS)}"
+        )
+    if condition.operator not in _COMPARISONS:
+        raise UsageError(f"'{condition.operator}' is no comparison; there are: is, >=, <=")
+    if not condition.values:
+        return "0", []
+    if condition.field == "date":
+        parts = [_date(condition.operator, str(value)) for value in condition.values]
+        return "(" + " OR ".join(part for part, _ in parts) + ")", [v for _, values in parts for v in values]
+    if condition.field in NUMBER_FIELDS:
+        return _number(condition)
+    if condition.operator != "is":
+        raise UsageError(f"{condition.field} is a word: it can be compared with = only")
+    return _word(condition)
+
+
+def _word(condition: Condition) -> tuple[str, list[str | float]]:
+    marks = ", ".join("?" * len(condition.values))
+    folded: list[str | float] = [clean(str(value)).casefold() for value in condition.values]
+    if condition.field == "kind":
+        return f"i.kind IN ({marks})", folded
+    return f"i.rowid IN (SELECT item FROM words WHERE field = ? AND folded IN ({marks}))", [
+        condition.field,
+        *folded,
+    ]
+
+
+def _number(condition: Condition) -> tuple[str, list[str | float]]:
+    try:
+        numbers: list[str | float] = [float(value) for value in condition.values]
+    except ValueError:
+        raise UsageError(f"{condition.field} is a number; '{condition.values[0]}' is not") from None
+    # The field is one of NUMBER_FIELDS, which are columns.
+    comparison = f"i.{condition.field} {_COMPARISONS[condition.operator]} ?"
+    return "(" + " OR ".join([comparison] * len(numbers)) + ")", numbers
+
+
+def _date(operator: str, value: str) -> tuple[str, list[str | float]]:
+    date = sortable_date(value)
+    if not date:
+        raise UsageError(f"'{value}' is not a date; write 2024, 2024-05 or 2024-05-31")
+    if operator == ">=":
+        return "i.date >= ?", [date]
+    if operator == "<=":
+        return "(i.date != '' AND i.date < ?)", [date + _AFTER]
+    return "(i.date >= ? AND i.date < ?)", [date, date + _AFTER]

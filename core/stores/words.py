@@ -1,0 +1,129 @@
+"""Text search over title, description, tags, name and author: FTS5 finds, shares of the query score."""
+
+from __future__ import annotations
+
+import math
+import re
+import sqlite3
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sightsound.filters import Filters
+from sightsound.stores import sqlfilters
+from sightsound.stores.base import Scored
+from sightsound.stores.rows import ITEM_COLUMNS, SEEN, item_of, passages
+from sightsound.types import SegmentKind
+
+INSERT = "INSERT INTO passages (rowid, title, description, tags, name, author) VALUES (?, ?, ?, ?, ?, ?)"
+MOST_TERMS = 64
+_LONGEST_QUERY = 10_000
+_LONGEST_WORD = 100
+# In the order of the columns of `passages`.
+_FIELDS: tuple[SegmentKind, ...] = ("title", "description", "tag", "title", "title")
+_WEIGHTS = "4.0, 1.0, 3.0, 2.0, 1.0"
+_MARK, _UNMARK = "\x01", "\x02"
+_PART = re.compile(r'"([^"]*)"|([^"\s]+)')
+_WORD = re.compile(r"[^\W_]+")
+STOPWORDS = frozenset(
+    _WORD.findall(
+        "a an and are as at be but by for from has have in into is it its of on or s t that the their them there "
+        "these they this to was were will with"
+    )
+)
+
+
+def terms_of(words: str) -> list[str]:
+    """The words and "quoted phrases" of a query, once each; small words only where there is nothing else."""
+    terms: dict[str, None] = {}
+    for phrase, word in _PART.findall(words[:_LONGEST_QUERY]):
+        tokens = [token[:_LONGEST_WORD] for token in _WORD.findall((phrase or word).casefold())]
+        if phrase and tokens:
+            terms[" ".join(tokens)] = None
+        else:
+            terms.update(dict.fromkeys(tokens))
+    telling = [term for term in terms if term not in STOPWORDS]
+    return (telling or list(terms))[:MOST_TERMS]
+
+
+def text_search(connection: sqlite3.Connection, words: str, k: int, filters: Filters) -> list[Scored]:
+    """The k items that hold the most of the query's words, each word weighed by its rarity."""
+    terms = [f'"{term}"' for term in terms_of(words)]
+    if not terms or k <= 0:
+        return []
+    holders = [_holders(connection, term) for term in terms]
+    total = max(1, connection.execute("SELECT count(*) FROM passages_docsize").fetchone()[0])
+    weights = [math.log(1 + (total - len(held) + 0.5) / (len(held) + 0.5)) for held in holders]
+    rowids, place = np.unique(np.concatenate(holders), return_inverse=True)
+    shares = np.bincount(
+        place.reshape(-1),
+        weights=np.repeat(weights, [len(held) for held in holders]),
+        minlength=len(rowids),
+    ) / sum(weights)
+    if filters:
+        allowed = np.isin(rowids, _matching(connection, filters))
+        rowids, shares = rowids[allowed], shares[allowed]
+    # Rounded, so that sums in another order are still the same score.
+    shares = np.minimum(shares.round(9), 1.0)
+    query = " OR ".join(terms)
+    kept = _best(connection, query, rowids, shares, k)
+    return [_scored(connection, query, int(rowids[at]), float(shares[at])) for at in kept]
+
+
+def _holders(connection: sqlite3.Connection, term: str) -> npt.NDArray[np.int64]:
+    rows = connection.execute("SELECT rowid FROM passages WHERE passages MATCH ?", (term,))
+    return np.fromiter((rowid for (rowid,) in rows), dtype=np.int64)
+
+
+def _matching(connection: sqlite3.Connection, filters: Filters) -> npt.NDArray[np.int64]:
+    condition, values = sqlfilters.where(filters)
+    rows = connection.execute(f"SELECT i.rowid FROM items i WHERE {condition}", values)
+    return np.fromiter((rowid for (rowid,) in rows), dtype=np.int64)
+
+
+def _best(
+    connection: sqlite3.Connection,
+    query: str,
+    rowids: npt.NDArray[np.int64],
+    shares: npt.NDArray[np.float64],
+    k: int,
+) -> list[int]:
+    """Places of the k best by share, then by BM25, then in the order that they were added."""
+    places = np.arange(len(rowids))
+    if len(places) > k:
+        places = places[shares >= np.partition(shares, -k)[-k]]
+    ranks = np.zeros(len(rowids))
+    if len(np.unique(shares[places])) < len(places):
+        bm25 = f"SELECT rowid, bm25(passages, {_WEIGHTS}) FROM passages WHERE passages MATCH ?"
+        found = np.array(connection.execute(bm25, (query,)).fetchall())
+        at = np.searchsorted(rowids, found[:, 0])
+        known = np.isin(found[:, 0], rowids)
+        ranks[at[known]] = found[known, 1]
+    order = np.lexsort((rowids[places], ranks[places], -shares[places]))
+    return [int(place) for place in places[order][:k]]
+
+
+def _scored(connection: sqlite3.Connection, query: str, rowid: int, share: float) -> Scored:
+    marked = ", ".join(
+        f"highlight(passages, {column}, '{_MARK}', '{_UNMARK}')" for column in range(len(_FIELDS))
+    )
+    row = connection.execute(
+        f"SELECT i.id, {marked} FROM passages JOIN items i ON i.rowid = passages.rowid "
+        "WHERE passages MATCH ? AND passages.rowid = ?",
+        (query, rowid),
+    ).fetchone()
+    kind = _best_field(row[1:])
+    return Scored(f"{row[0]}:{kind}:0", row[0], kind, share)
+
+
+def _best_field(marked: Sequence[str]) -> SegmentKind:
+    found = [{part.split(_UNMARK)[0].casefold() for part in text.split(_MARK)[1:]} for text in marked]
+    return _FIELDS[max(range(len(found)), key=lambda column: (len(found[column]), -column))]
+
+
+def rebuild(connection: sqlite3.Connection) -> None:
+    """Make the whole text index anew from the items."""
+    connection.execute("DELETE FROM passages")
+    query = f"SELECT {ITEM_COLUMNS}, i.rowid FROM items i WHERE {SEEN}"
+    for row in connection.execute(query):
+        connection.execute(INSERT, (row[-1], *passages(item_of(row[:-1]))))

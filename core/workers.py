@@ -1,0 +1,303 @@
+"""Reading media in child processes: a crash, a hang or a bomb costs that file, and nothing else.
+
+One thread of the parent feeds the children and collects what they made; the caller takes results from a bounded
+queue, so that nothing piles up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import multiprocessing as mp
+import os
+import queue
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any, BinaryIO
+
+from sightsound.errors import MediaError, PluginError, SightsoundError
+from sightsound.media import Learnt, Piece, Reader, Wanted
+from sightsound.registry import explain
+from sightsound.sources import Source
+from sightsound.types import EncoderSpec, Facts, Item, Metadata, SegmentKind
+
+AHEAD = 2
+"""Jobs given to a child at once, so that it need not wait for the parent between two files."""
+QUEUE = 64
+"""Results that may wait for the caller."""
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """One item to read. known: contents (SHA-256) of items of this size, not to be read again."""
+
+    item: Item
+    known: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class PreparedPiece:
+    """A piece, prepared for each encoder that reads its medium: inputs by encoder key."""
+
+    kind: SegmentKind
+    number: int
+    start: float | None
+    end: float | None
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read of an item. known: the content is one of the job's, and nothing was decoded."""
+
+    content: str
+    known: bool = False
+    facts: Facts = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=Metadata)
+    pieces: tuple[PreparedPiece, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    reason: str
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What a child needs for its work; sent once, when it starts.
+
+    encoders: (key, spec) of those that read what readers deliver. memory: megabytes it may take on top of what
+    it has at the start.
+    """
+
+    source: Source
+    readers: tuple[Reader, ...]
+    encoders: tuple[tuple[str, EncoderSpec], ...]
+    wanted: Wanted
+    memory: float
+
+
+def read_item(job: Job, equipment: Equipment) -> Read:
+    """Open, read and prepare one item: the whole work of a child, and the bound that benchmarks measure."""
+    reader = next((reader for reader in equipment.readers if reader.reads(job.item)), None)
+    if reader is None:
+        raise MediaError("no installed plug-in reads this kind of file; see: sightsound plugins")
+    with equipment.source.open(job.item) as file:
+        content, size = _hash(file)
+        if content in job.known:
+            return Read(content, known=True)
+        file.seek(0)
+        facts: dict[str, Any] = {"bytes": size}
+        metadata = Metadata()
+        pieces: list[PreparedPiece] = []
+        numbers: dict[str, int] = {}
+        for made in reader.read(file, job.item, equipment.wanted):
+            if isinstance(made, Learnt):
+                facts |= made.facts
+                metadata = made.metadata
+            else:
+                number = numbers.get(made.kind, 0)
+                numbers[made.kind] = number + 1
+                pieces.append(_prepare(made, number, equipment))
+    return Read(content, False, facts, metadata, tuple(pieces))
+
+
+def _hash(file: BinaryIO) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+    if size == 0:
+        raise MediaError("the file is empty")
+    return digest.hexdigest(), size
+
+
+def _prepare(piece: Piece, number: int, equipment: Equipment) -> PreparedPiece:
+    inputs = {key: spec.prepare(piece.media) for key, spec in equipment.encoders if spec.reads == piece.medium}
+    return PreparedPiece(piece.kind, number, piece.start, piece.end, inputs)
+
+
+def _child(connection: Connection, equipment: Equipment) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _limit_memory(equipment.memory)
+    connection.send("ready")
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            job = connection.recv()
+            try:
+                result: Read | Failed = read_item(job, equipment)
+            except MemoryError:
+                result = Failed(f"reading it takes more than {equipment.memory:.0f} MB of memory")
+            except SightsoundError as error:
+                result = Failed(str(error))
+            except Exception as error:  # whatever a hostile file brings out of a decoder
+                result = Failed(explain(error))
+            connection.send(result)
+
+
+def _limit_memory(megabytes: float) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has none; the deadline still holds
+        return
+    with open("/proc/self/statm") if os.path.exists("/proc/self/statm") else contextlib.nullcontext() as statm:
+        now = int(statm.read().split()[0]) * resource.getpagesize() if statm else 1 << 30
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (now + int(megabytes * 2**20),) * 2)
+
+
+class _Worker:
+    """One child process with the jobs it was given, oldest first."""
+
+    def __init__(self, context: Any, equipment: Equipment) -> None:
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_child, args=(theirs, equipment), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.ready = False
+        self.jobs: deque[tuple[Any, Job]] = deque()
+        self.since = time.monotonic()
+
+    def give(self, task: Any, job: Job) -> None:
+        if not self.jobs:
+            self.since = time.monotonic()
+        self.jobs.append((task, job))
+        self.connection.send(job)
+
+    def kill(self) -> None:
+        self.connection.close()
+        if self.process.is_alive():
+            self.process.kill()
+        self.process.join(5)
+
+
+class Workers:
+    """A pool of reading processes. Use it as a context manager: leaving it ends them all.
+
+    processes: how many. deadline: seconds a file may take.
+    """
+
+    def __init__(self, equipment: Equipment, processes: int, deadline: float) -> None:
+        self._equipment = equipment
+        self._deadline = deadline
+        self._context = mp.get_context("spawn")
+        self._results: queue.Queue[Any] = queue.Queue(QUEUE)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._count = processes
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stopping.set()
+        if self._thread:
+            self._thread.join()
+        for worker in self._workers:
+            worker.kill()
+
+    def run(self, tasks: Iterable[tuple[Any, Job | None]]) -> Iterator[tuple[Any, Read | Failed | None]]:
+        """Read every task's job; results come as they are ready, in no set order.
+
+        tasks: (anything, its job); a task without a job is passed on with None. Consumed in another thread.
+        Raises what `tasks` raises, after the results that came before it.
+        """
+        self._thread = threading.Thread(target=self._collect, args=(iter(tasks),), name="reading", daemon=True)
+        self._thread.start()
+        while True:
+            result = self._results.get()
+            if result is None:
+                return
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+
+    def _collect(self, tasks: Iterator[tuple[Any, Job | None]]) -> None:
+        end: BaseException | None = None
+        try:
+            self._feed(tasks)
+        except BaseException as error:  # handed to the caller, who raises it
+            end = error
+        self._put(end)
+
+    def _feed(self, tasks: Iterator[tuple[Any, Job | None]]) -> None:
+        again: deque[tuple[Any, Job]] = deque()
+        more, failure = True, None
+        while not self._stopping.is_set():
+            while more and not again and (worker := self._free()) is not None:
+                try:
+                    task, job = next(tasks)
+                except StopIteration:
+                    more = False
+                except Exception as error:
+                    more, failure = False, error
+                else:
+                    if job is None:
+                        self._put((task, None))
+                    else:
+                        worker.give(task, job)
+                if self._stopping.is_set():
+                    return
+            while again and (worker := self._free()) is not None:
+                worker.give(*again.popleft())
+            busy = [worker for worker in self._workers if worker.jobs]
+            if not busy and not again and not more:
+                break
+            self._receive(busy, again)
+        if failure:
+            raise failure
+
+    def _free(self) -> _Worker | None:
+        """The worker with the fewest jobs, or None where all have enough."""
+        if len(self._workers) < self._count:
+            self._workers.append(_Worker(self._context, self._equipment))
+            return self._workers[-1]
+        least = min(self._workers, key=lambda worker: len(worker.jobs))
+        return least if len(least.jobs) < AHEAD else None
+
+    def _receive(self, busy: list[_Worker], again: deque[tuple[Any, Job]]) -> None:
+        ready = wait([worker.connection for worker in busy], timeout=0.2)
+        for worker in busy:
+            if worker.connection in ready:
+                try:
+                    result = worker.connection.recv()
+                except Exception:  # the child is gone, perhaps in the middle of a message
+                    self._bury(worker, again, _died(worker))
+                    continue
+                worker.since = time.monotonic()
+                if result == "ready":
+                    worker.ready = True
+                else:
+                    self._put((worker.jobs.popleft()[0], result))
+            elif time.monotonic() - worker.since > self._deadline:
+                self._bury(worker, again, f"reading it took more than {self._deadline:.0f} seconds")
+
+    def _bury(self, worker: _Worker, again: deque[tuple[Any, Job]], reason: str) -> None:
+        """End a worker; the file it was at fails, what else it had goes to others."""
+        worker.kill()
+        self._workers.remove(worker)
+        if not worker.ready:
+            raise PluginError(f"A reading process could not start: {reason}. See: sightsound doctor")
+        self._put((worker.jobs.popleft()[0], Failed(reason)))
+        again.extend(worker.jobs)
+
+    def _put(self, result: Any) -> None:
+        while not self._stopping.is_set():
+            with contextlib.suppress(queue.Full):
+                self._results.put(result, timeout=0.2)
+                return
+
+
+def _died(worker: _Worker) -> str:
+    worker.process.join(5)
+    code = worker.process.exitcode
+    how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+    return f"the process that read it died ({how})"

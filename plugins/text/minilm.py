@@ -1,0 +1,74 @@
+"""Text into the starter's space: all-MiniLM-L6-v2 by ONNX Runtime.
+
+Wang et al. 2020, "MiniLM", as trained for sentences by the sentence-transformers project. The weights are int8 with
+a scale a column, the arithmetic float32: cosine to the original 0.9987 or more on the build script's sentences.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sightsound import Device, EncoderSpec, Role, Space, TextInput, Vectors
+
+MODELS = Path(__file__).parent / "models"
+SPACE = Space("minilm", 384)
+TOKENS = 256
+"""Tokens of a text that are read; what comes after them is not."""
+BATCH = 32
+
+
+def starter_text() -> EncoderSpec:
+    return EncoderSpec("text", "text", SPACE, TextInput(), str.strip, lambda device: MiniLM(), background)
+
+
+def background() -> list[str]:
+    """Everyday queries that have nothing to do with each other, nor with any collection."""
+    return (Path(__file__).parent / "background.txt").read_text(encoding="utf-8").split("\n")[:-1]
+
+
+class MiniLM:
+    """Loads its weights at the first text."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        files = json.loads((MODELS / "manifest.json").read_text(encoding="utf-8"))
+        weights, tokens = files["all-MiniLM-L6-v2.onnx"]["sha256"], files["tokenizer.json"]["sha256"]
+        return f"all-MiniLM-L6-v2 {weights[:16]} {tokens[:16]} tokens {TOKENS}"
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return onnxruntime.InferenceSession(str(MODELS / "all-MiniLM-L6-v2.onnx"), options)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(MODELS / "tokenizer.json"))
+        tokenizer.enable_truncation(TOKENS)
+        return tokenizer
+
+    def encode(self, batch: Sequence[str], role: Role = "document") -> Vectors:
+        """Texts -> float32 (n, 384), rows of unit length. Queries and documents are encoded alike."""
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(list(batch))]
+        vectors = np.zeros((len(tokens), SPACE.dims), np.float32)
+        by_length = sorted(range(len(tokens)), key=lambda number: len(tokens[number]))
+        for start in range(0, len(by_length), BATCH):
+            chosen = by_length[start : start + BATCH]
+            width = max(len(tokens[number]) for number in chosen)
+            ids = np.zeros((len(chosen), width), np.int64)
+            mask = np.zeros_like(ids)
+            for row, number in enumerate(chosen):
+                ids[row, : len(tokens[number])] = tokens[number]
+                mask[row, : len(tokens[number])] = 1
+            vectors[chosen] = self._session.run(None, {"ids": ids, "mask": mask})[0]
+        return vectors
