@@ -15,9 +15,6 @@ from sightsound.registry import Registry
 from sightsound.stores.base import Collection, EncoderRecord
 from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, Space, Vectors
 
-DEFAULT_SETS = ("starter",)
-
-
 @dataclass(frozen=True)
 class ChosenEncoder:
     """One encoder of a set, as the user named the set."""

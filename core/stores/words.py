@@ -27,8 +27,8 @@ _PART = re.compile(r'"([^"]*)"|([^"\s]+)')
 _WORD = re.compile(r"[^\W_]+")
 STOPWORDS = frozenset(
     _WORD.findall(
-        "a an and are as at be but by for from has have in into is it its of on or s t that the their them there "
-        "these they this to was were will with"
+        "a an and are as at be but by for from has have in into is it its of on or s t that the their them "
+        "there these they this to was were will with"
     )
 )
 

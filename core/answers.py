@@ -1,0 +1,97 @@
+"""The search answer as one JSON object, the same on the command line and in the API. Documented in docs/search.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sightsound.fusing import Match
+from sightsound.opening import Sources
+from sightsound.searching import Answer, FilePart, Hit, ItemPart, Part, TextPart
+from sightsound.types import FILE_LAYER, Item
+
+VERSION = 1
+"""Fields may be added within a version; none is removed or changes its meaning."""
+
+
+def answer_object(answer: Answer, sources: Sources) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "total": answer.total,
+        "next": answer.next,
+        "hits": [hit_object(hit, answer.parts, sources) for hit in answer.hits],
+    }
+
+
+def hit_object(hit: Hit, parts: tuple[Part, ...] | list[Part] | Any, sources: Sources) -> dict[str, Any]:
+    return {
+        **item_object(hit.item, sources),
+        "score": _rounded(hit.score),
+        "confidence": _rounded(hit.confidence),
+        "probable": hit.probable,
+        "segments": [
+            {
+                "kind": segment.kind,
+                "start": segment.start,
+                "end": segment.end,
+                "text": segment.text or None,
+                "space": match.field,
+                "score": _rounded(match.score),
+            }
+            for segment, match in hit.segments
+        ],
+        "matched": [_matched(part, match) for part, match in zip(parts, hit.matched, strict=False)],
+    }
+
+
+def item_object(item: Item, sources: Sources) -> dict[str, Any]:
+    """What is known of an item, as `show --json` and every hit give it."""
+    said, source, path = item.metadata, sources.of(item), item.path
+    return {
+        "id": item.id,
+        "uri": item.uri,
+        "path": str(path) if path else None,
+        "title": item.display_title,
+        "description": said.description or None,
+        "kind": item.kind,
+        "credit": source.credit(item) or None,
+        "author": said.author or None,
+        "licence": said.licence or None,
+        "page_url": said.page_url or None,
+        "view_url": source.view_url(item),
+        "date": said.date or None,
+        "tags": list(said.tags),
+        "facts": dict(item.facts),
+        "extra": dict(said.extra),
+        "state": item.state,
+        "reason": item.reason or None,
+        "sources": item.sources,
+    }
+
+
+def layers_object(item: Item) -> dict[str, Any]:
+    """Where each piece of metadata comes from."""
+    return {
+        ("the file itself" if name == FILE_LAYER else name): {k: v for k, v in vars(layer).items() if v}
+        for name, layer in item.layers.items()
+    }
+
+
+def _matched(part: Part, match: Match | None) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        described: dict[str, Any] = {"part": "text", "text": part.text}
+    elif isinstance(part, FilePart):
+        described = {"part": "image", "path": str(part.path)}
+    else:
+        assert isinstance(part, ItemPart)
+        described = {"part": "item", "id": part.item_id}
+    score = None if match is None else {
+        "score": _rounded(match.score),
+        "standardised": _rounded(match.standardised),
+        "confidence": _rounded(match.confidence),
+        "space": match.field,
+    }
+    return {**described, "weight": part.weight, "match": score}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

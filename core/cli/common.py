@@ -1,0 +1,60 @@
+"""What commands share: their options, opening a collection, and printing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from sightsound.config import setting
+from sightsound.opening import open_store
+from sightsound.registry import Registry, registry
+from sightsound.stores.base import Collection
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", help="Folder or URL where collections are kept.", show_default="the data folder"),
+]
+CollectionOption = Annotated[
+    str | None, typer.Option("--collection", "-c", help="Which collection.", show_default="default")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@contextmanager
+def opened(store: str | None, collection: str | None, create: bool = False) -> Iterator[tuple[Registry, Collection]]:
+    """The plug-ins and the collection that the options name; closed at the end."""
+    plugins = registry()
+    name = setting("collection", collection)
+    found = open_store(plugins, store, create).open(name, create)
+    try:
+        yield plugins, found
+    finally:
+        found.close()
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def note(message: str) -> None:
+    """Say something that is not data: on stderr."""
+    print(message, file=sys.stderr)
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def ask(question: str) -> bool:
+    """Ask on the terminal; without one the answer is no."""
+    return sys.stdin.isatty() and typer.confirm(question, err=True)

@@ -1,0 +1,45 @@
+"""sightsound failed"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Annotated
+
+import typer
+
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json
+from sightsound.cli.index import SOME_FAILED
+from sightsound.encoders import of_collection
+from sightsound.indexing import Options, index
+from sightsound.opening import Sources
+from sightsound.types import file_path
+
+
+def register(app: typer.Typer) -> None:
+    app.command("failed", epilog="Example: `sightsound failed --retry`")(failed_command)
+
+
+def failed_command(
+    retry: Annotated[bool, typer.Option("--retry", help="Try them again now.")] = False,
+    store: StoreOption = None,
+    collection: CollectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the items that could not be read, each with its reason."""
+    with opened(store, collection) as (plugins, found):
+        if retry:
+            affected = {failure.source for failure in found.failures()}
+            encoders = of_collection(plugins, found)
+            for one in Sources(plugins, found).all():
+                if one.source.name in affected:
+                    index(plugins, found, one.source, encoders, replace(Options(), retry=True))
+        failures = found.failures()
+    if as_json:
+        print_json([asdict(failure) for failure in failures])
+    else:
+        for failure in failures:
+            kept = "  (its last good vectors are kept)" if failure.stale else ""
+            print(f"{file_path(failure.uri) or failure.uri}\n    {failure.reason}{kept}")
+        note(f"{plural(len(failures), 'item')} failed." if failures else "Nothing failed.")
+    if retry and failures:
+        raise typer.Exit(SOME_FAILED)

@@ -1,0 +1,232 @@
+"""sightsound search, sightsound similar"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json
+from sightsound.errors import ItemMissing, UsageError
+from sightsound.filters import Filters, any_of, parse_condition, parse_date
+
+if TYPE_CHECKING:
+    from sightsound.opening import Sources
+    from sightsound.registry import Registry
+    from sightsound.searching import Answer, Part
+    from sightsound.stores.base import Collection
+
+TagOption = Annotated[list[str] | None, typer.Option("--tag", help="Only items with any of these tags.")]
+KindOption = Annotated[list[str] | None, typer.Option("--kind", help="Only photo, film, sound or text.")]
+WhereOption = Annotated[
+    list[str] | None, typer.Option("--where", help="A condition: author='Jane Doe', 'width>=2000', 'date<=2024-05'.")
+]
+AfterOption = Annotated[str, typer.Option("--after", help="Only items of this date or later: 2024, 2024-05-31.")]
+BeforeOption = Annotated[str, typer.Option("--before", help="Only items of this date or earlier.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", help="How many hits.")]
+OffsetOption = Annotated[int, typer.Option("--offset", help="How many hits to pass over.")]
+SortOption = Annotated[str, typer.Option("--sort", help="score, or date: the probable hits, newest first.")]
+PathsOption = Annotated[bool, typer.Option("--paths", help="Print paths only, a line each, for pipes.")]
+SheetOption = Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet, one HTML file.")]
+
+KINDS = ("photo", "film", "sound", "text")
+
+
+def register(app: typer.Typer) -> None:
+    app.command("search", epilog='Example: `sightsound search "a boat at dusk" --not people --sheet boats.html`')(
+        search_command
+    )
+    app.command("similar", epilog="Example: `sightsound similar ~/Photos/boat.jpg`")(similar_command)
+
+
+@dataclass(frozen=True)
+class Output:
+    as_json: bool
+    paths: bool
+    sheet: Path | None
+
+
+def search_command(
+    words: Annotated[str, typer.Argument(help="What to look for, in words.")] = "",
+    text: Annotated[list[str] | None, typer.Option("--text", help="More words, with a weight: sunset:0.5")] = None,
+    image: Annotated[
+        list[str] | None, typer.Option("--image", help="A picture to search by, with a weight: ref.jpg:0.5")
+    ] = None,
+    like: Annotated[list[str] | None, typer.Option("--like", help="An item, or a picture, to find others like.")] = None,
+    without: Annotated[list[str] | None, typer.Option("--not", help="Words to push away.")] = None,
+    kind: KindOption = None,
+    tag: TagOption = None,
+    where: WhereOption = None,
+    after: AfterOption = "",
+    before: BeforeOption = "",
+    sort: SortOption = "score",
+    limit: LimitOption = 20,
+    offset: OffsetOption = 0,
+    paths: PathsOption = False,
+    sheet: SheetOption = None,
+    store: StoreOption = None,
+    collection: CollectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find photographs by words, by a picture, or by any mix of these.
+
+    A weight after a colon says how much a part counts; below zero it pushes away. Matches below the line are
+    probably chance.
+    """
+    filters = _filters(kind, tag, where, after, before)
+    with opened(store, collection) as (plugins, found):
+        parts = _parts(found, words, text or [], image or [], like or [], without or [])
+        _answer(plugins, found, parts, filters, sort, offset, limit, Output(as_json, paths, sheet))
+
+
+def similar_command(
+    item: Annotated[str, typer.Argument(metavar="ITEM-or-FILE", help="An item of the collection, or any picture.")],
+    kind: KindOption = None,
+    tag: TagOption = None,
+    where: WhereOption = None,
+    after: AfterOption = "",
+    before: BeforeOption = "",
+    sort: SortOption = "score",
+    limit: LimitOption = 20,
+    offset: OffsetOption = 0,
+    paths: PathsOption = False,
+    sheet: SheetOption = None,
+    store: StoreOption = None,
+    collection: CollectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find items like one of the collection, or like a picture."""
+    filters = _filters(kind, tag, where, after, before)
+    with opened(store, collection) as (plugins, found):
+        parts = _parts(found, "", [], [], [item], [])
+        _answer(plugins, found, parts, filters, sort, offset, limit, Output(as_json, paths, sheet))
+
+
+def _filters(
+    kinds: list[str] | None, tags: list[str] | None, where: list[str] | None, after: str, before: str
+) -> Filters:
+    for kind in kinds or []:
+        if kind not in KINDS:
+            raise UsageError(f"There is no kind '{kind}'; there are: {', '.join(KINDS)}")
+    dates = [f"date>={parse_date(after)}"] if after else []
+    dates += [f"date<={parse_date(before)}"] if before else []
+    conditions = tuple(parse_condition(written) for written in [*(where or []), *dates])
+    return (*any_of("kind", kinds or []), *any_of("tag", tags or []), *conditions)
+
+
+def _parts(
+    collection: Collection, words: str, texts: list[str], images: list[str], likes: list[str], withouts: list[str]
+) -> tuple[Part, ...]:
+    from sightsound.searching import FilePart, TextPart
+
+    parts: list[Part] = [TextPart(words)] if words.strip() else []
+    parts += [TextPart(*_weighed(written)) for written in texts]
+    parts += [TextPart(written, -1.0) for written in withouts]
+    for written in images:
+        path, weight = _weighed_file(written)
+        parts.append(FilePart(path, weight))
+    parts += [_like(collection, written) for written in likes]
+    return tuple(parts)
+
+
+def _weighed(written: str) -> tuple[str, float]:
+    """Words and their weight: `sunset:0.5` is (sunset, 0.5)."""
+    rest, colon, last = written.rpartition(":")
+    try:
+        return (rest, float(last)) if colon and rest else (written, 1.0)
+    except ValueError:
+        return written, 1.0
+
+
+def _weighed_file(written: str) -> tuple[Path, float]:
+    """A file and its weight; what follows a colon is a weight only if the rest names a file."""
+    rest, weight = _weighed(written)
+    path = Path(rest).expanduser()
+    if rest != written and path.exists():
+        return path, weight
+    path = Path(written).expanduser()
+    if not path.exists():
+        raise UsageError(f"There is no file '{written}' to search by")
+    return path, 1.0
+
+
+def _like(collection: Collection, written: str) -> Part:
+    """An item if the collection has it, else a file to be read. A weight may follow a colon."""
+    from sightsound.searching import FilePart, ItemPart, find_item
+
+    missing: ItemMissing | None = None
+    rest, weight = _weighed(written)
+    for reference, counts in dict([(written, 1.0), (rest, weight)]).items():
+        try:
+            return ItemPart(find_item(collection, reference).id, counts)
+        except ItemMissing as error:
+            missing = missing or error
+        path = Path(reference).expanduser()
+        if path.is_file():
+            return FilePart(path, counts)
+    assert missing
+    raise missing
+
+
+def _answer(
+    plugins: Registry, collection: Collection, parts: tuple[Part, ...], filters: Filters, sort: str, offset: int,
+    limit: int, output: Output,
+) -> None:
+    from sightsound.encoders import of_collection
+    from sightsound.opening import Sources
+    from sightsound.searching import Query, search
+
+    if sort not in ("score", "date"):
+        raise UsageError(f"--sort is score or date, not '{sort}'")
+    query = Query(parts, filters, "date" if sort == "date" else "score", offset, limit)
+    answer = search(plugins, collection, of_collection(plugins, collection), query)
+    sources = Sources(plugins, collection)
+    if output.sheet:
+        from sightsound.sheet import write_sheet
+
+        write_sheet(output.sheet, answer, sources, _title(parts))
+        note(f"Contact sheet: {output.sheet}")
+    if output.as_json:
+        from sightsound.answers import answer_object
+
+        print_json(answer_object(answer, sources))
+    elif output.paths:
+        for hit in answer.hits:
+            print(hit.item.path or hit.item.uri)
+    else:
+        _print(answer, sources)
+
+
+def _title(parts: tuple[Part, ...]) -> str:
+    from sightsound.searching import FilePart, TextPart
+
+    said = []
+    for part in parts:
+        name = part.text if isinstance(part, TextPart) else part.path.name if isinstance(part, FilePart) else part.item_id[:8]
+        said.append(f"not {name}" if part.weight < 0 else name)
+    return " + ".join(said).replace("+ not", "− ") or "All items"
+
+
+def _print(answer: Answer, sources: Sources) -> None:
+    """A line a hit, the probable ones first, and a line where the rest begins."""
+    if not answer.hits:
+        print("Nothing found.")
+        return
+    drawn = False
+    if answer.hits[0].probable is False:
+        print("Nothing is probably a match; the nearest are:")
+        drawn = True
+    for hit in answer.hits:
+        if not drawn and hit.probable is False:
+            print("── below this line, matches are probably chance ──")
+            drawn = True
+        sure = "    " if hit.confidence is None else f"{hit.confidence:4.0%}"
+        where = hit.item.path or hit.item.uri
+        print(f"{sure}  {hit.item.id[:8]}  {hit.item.display_title}  {where}")
+        credit = sources.of(hit.item).credit(hit.item)
+        if credit:
+            print(f"                {credit}")
+    if answer.next is not None:
+        note(f"{answer.total:,} in all; more with --offset {answer.next}")

@@ -1,0 +1,43 @@
+"""sightsound show"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sightsound.answers import item_object, layers_object
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, opened, print_json
+from sightsound.opening import Sources
+from sightsound.searching import find_item
+
+
+def register(app: typer.Typer) -> None:
+    app.command("show", epilog="Example: `sightsound show 3fa8`")(show_command)
+
+
+def show_command(
+    item: Annotated[str, typer.Argument(help="An id, its unique beginning, a path or a URI.")],
+    store: StoreOption = None,
+    collection: CollectionOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show all that is known of an item: metadata and where it comes from, facts, segments."""
+    with opened(store, collection) as (plugins, found):
+        one = find_item(found, item)
+        segments = found.segments([one.id]).get(one.id, [])
+        known = item_object(one, Sources(plugins, found)) | {
+            "metadata_from": layers_object(one),
+            "segments": [{"id": s.id, "kind": s.kind, "start": s.start, "end": s.end, "text": s.text} for s in segments],
+        }
+    if as_json:
+        print_json(known)
+        return
+    for name, value in known.items():
+        if name == "segments":
+            print(f"{name + ':':14} {', '.join(s['kind'] for s in value)}")
+        elif name == "metadata_from":
+            for layer, said in value.items():
+                print(f"{'from:':14} {layer} ({', '.join(said) or 'names it only'})")
+        elif value not in (None, [], {}, ""):
+            print(f"{name + ':':14} {', '.join(map(str, value)) if isinstance(value, list) else value}")

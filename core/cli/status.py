@@ -1,0 +1,64 @@
+"""sightsound status"""
+
+from __future__ import annotations
+
+import typer
+
+from sightsound.calibration import calibrated_items
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, megabytes, plural, print_json
+from sightsound.opening import SOURCES, open_store
+from sightsound.registry import registry
+
+
+def register(app: typer.Typer) -> None:
+    app.command("status", epilog="Example: `sightsound status --json`")(status_command)
+
+
+def status_command(store: StoreOption = None, collection: CollectionOption = None, as_json: JsonOption = False) -> None:
+    """Show the collections of a store: items, spaces, encoders, sources and bytes."""
+    found = open_store(registry(), store)
+    names = [collection] if collection else found.collections()
+    known = []
+    for name in names:
+        one = found.open(name)
+        try:
+            status, items = one.status(), one.count()
+            known.append(
+                {
+                    "collection": name,
+                    "items": dict(status.items),
+                    "failed": status.failed,
+                    "spaces": [
+                        {"space": space, "segments": kind, "vectors": count}
+                        for (space, kind), count in sorted(status.segments.items())
+                    ],
+                    "encoders": [
+                        {"set": r.set, "name": r.name, "reads": r.reads, "fingerprint": r.fingerprint}
+                        for r in one.encoders()
+                    ],
+                    "sources": sorted(one.state(SOURCES) or {}),
+                    "calibrated": calibrated_items(one) == items,
+                    "bytes": status.bytes,
+                }
+            )
+        finally:
+            one.close()
+    if as_json:
+        print_json({"store": found.location, "collections": known})
+        return
+    print(f"Store: {found.location}")
+    if not known:
+        print("No collections yet. Make one with: sightsound index FOLDER")
+    for entry in known:
+        counts = ", ".join(plural(count, kind) for kind, count in entry["items"].items()) or "no items"
+        print(f"\n{entry['collection']}: {counts}, {megabytes(entry['bytes'])}")
+        for space in entry["spaces"]:
+            print(f"  {space['vectors']:>9,} {space['segments']} vectors in {space['space']}")
+        for encoder in entry["encoders"]:
+            print(f"  encoder {encoder['set']}/{encoder['name']}: {encoder['fingerprint']}")
+        for source in entry["sources"]:
+            print(f"  source {source}")
+        if entry["failed"]:
+            print(f"  {entry['failed']:,} failed: sightsound failed")
+        if not entry["calibrated"]:
+            print("  items changed since the line between matches and chance was drawn; the next index run redraws it")

@@ -1,0 +1,102 @@
+"""From what a user writes to stores, collections and sources, through the plug-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sightsound.config import setting
+from sightsound.errors import PluginError, SightsoundError, StoreError, UsageError
+from sightsound.registry import Registry
+from sightsound.sources import Source
+from sightsound.stores.base import Collection, Store
+from sightsound.types import Item
+
+SOURCES = "sources"
+"""The collection's state that remembers how its sources were opened."""
+
+
+def open_store(registry: Registry, location: str | None = None, create: bool = False) -> Store:
+    """The store at a folder or URL; without one, as the settings say. Raises StoreError, UsageError."""
+    wanted = setting("store", location)
+    for entry in registry.stores:
+        store = entry.thing(wanted, create)
+        if store is not None:
+            return store
+    known = ", ".join(sorted(entry.name for entry in registry.stores))
+    raise StoreError(f"No installed plug-in keeps collections at '{wanted}'. There are: {known}")
+
+
+@dataclass(frozen=True)
+class OpenedSource:
+    """A source, and what it takes to open it again."""
+
+    source: Source
+    plugin: str
+    argument: str
+    options: Mapping[str, str]
+
+    def remember(self, collection: Collection) -> None:
+        known = collection.state(SOURCES) or {}
+        entry = {"plugin": self.plugin, "argument": self.argument, "options": dict(self.options)}
+        if known.get(self.source.name) != entry:
+            collection.set_state(SOURCES, {**known, self.source.name: entry})
+
+
+def open_source(registry: Registry, argument: str, options: Mapping[str, str], plugin: str = "") -> OpenedSource:
+    """The source that is for the argument. Raises UsageError where none or several are and `plugin` names none."""
+    entries = registry.sources.get(plugin) if plugin else list(registry.sources)
+    found: list[OpenedSource] = []
+    for entry in entries:
+        source = entry.thing(argument, options)
+        if source is not None:
+            found.append(OpenedSource(source, entry.full_name, argument, options))
+    if not found:
+        known = ", ".join(registry.sources.shortest(entry) for entry in registry.sources)
+        raise UsageError(f"No source is for '{argument}'. There are: {known}; choose one with --source")
+    if len(found) > 1:
+        raise UsageError(
+            f"Several sources are for '{argument}': choose one with --source {' or '.join(o.plugin for o in found)}"
+        )
+    return found[0]
+
+
+class Sources:
+    """The sources that a collection remembers, opened when first asked for."""
+
+    def __init__(self, registry: Registry, collection: Collection) -> None:
+        self._registry = registry
+        self._known: dict[str, Any] = collection.state(SOURCES) or {}
+        self._opened: dict[str, Source] = {}
+
+    def all(self) -> list[OpenedSource]:
+        """Every remembered source. Raises PluginError where its plug-in is gone."""
+        return [
+            open_source(self._registry, known["argument"], known["options"], known["plugin"])
+            for known in self._known.values()
+        ]
+
+    def of(self, item: Item) -> Source:
+        """The source that shows and credits the item: the first it belongs to that can still be opened."""
+        for name in item.sources:
+            if name in self._opened:
+                return self._opened[name]
+            known = self._known.get(name)
+            if known:
+                try:
+                    opened = open_source(self._registry, known["argument"], known["options"], known["plugin"])
+                except SightsoundError:
+                    continue
+                self._opened[name] = opened.source
+                return opened.source
+        return Source()
+
+
+def set_names(flag: str | None) -> list[str]:
+    """Encoder sets for a new collection, as the flag or the settings say."""
+    written = setting("encoders", flag) or "starter"
+    names = [name.strip() for name in written.split(",") if name.strip()]
+    if not names:
+        raise PluginError("--encoders names no encoder set; see: sightsound plugins")
+    return names

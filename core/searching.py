@@ -1,0 +1,288 @@
+"""Searching: the parts of a query, through the encoders of every space the collection holds, to hits.
+
+    parts ─► encoders ─► store: kNN and text for candidates, exact scores of each on every part ─► fuse ─► hits
+
+The command line, the JSON API and the site all call `search`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sightsound import calibration
+from sightsound.calibrating import PROBABLE
+from sightsound.config import number
+from sightsound.encoders import ChosenEncoder, EncoderSet, check_fingerprint
+from sightsound.errors import ItemMissing, MediaError, UsageError
+from sightsound.filters import Filters
+from sightsound.fusing import Candidate, Match, fuse, matches
+from sightsound.registry import Registry
+from sightsound.sources import Source
+from sightsound.stores.base import Collection
+from sightsound.types import Item, Medium, Segment, SegmentKind, Vectors, file_uri
+from sightsound.workers import Equipment, Failed, Job, Workers
+
+DEPTH = 1000
+"""Candidates taken from each space for each part: as deep as a search can be paged, unless it is paged deeper."""
+SEGMENTS_SHOWN = 5
+Sort = Literal["score", "date"]
+
+
+@dataclass(frozen=True)
+class TextPart:
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """A picture to search by; it need not be in the collection."""
+
+    path: Path
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class ItemPart:
+    """An item of the collection, to find others like it."""
+
+    item_id: str
+    weight: float = 1.0
+
+
+Part = TextPart | FilePart | ItemPart
+
+
+@dataclass(frozen=True)
+class Query:
+    parts: tuple[Part, ...] = ()
+    filters: Filters = ()
+    sort: Sort = "score"
+    offset: int = 0
+    limit: int = 20
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A found item. score: orders within its answer only. confidence: 0..1, or None where it can't be told.
+
+    segments: (segment, its match), best first. matched: the best match of each part, None where there is none.
+    """
+
+    item: Item
+    score: float | None
+    confidence: float | None
+    segments: Sequence[tuple[Segment, Match]] = ()
+    matched: Sequence[Match | None] = ()
+
+    @property
+    def probable(self) -> bool | None:
+        return None if self.confidence is None else self.confidence >= PROBABLE
+
+
+@dataclass(frozen=True)
+class Answer:
+    """total: items that can be paged; it may grow where a large collection is paged deeper."""
+
+    hits: Sequence[Hit]
+    total: int
+    next: int | None
+    parts: Sequence[Part] = ()
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """One vector of a part: into which space, from which medium."""
+
+    space: str
+    medium: Medium
+    vector: Vectors
+
+
+@dataclass
+class _Asked:
+    part: Part
+    probes: list[_Probe] = field(default_factory=list)
+    words: str = ""
+
+
+def search(registry: Registry, collection: Collection, encoders: EncoderSet, query: Query) -> Answer:
+    """Answer a query. Raises UsageError, MediaError for a query picture that is none, FingerprintMismatch."""
+    if query.limit < 1 or query.offset < 0:
+        raise UsageError("--limit must be at least 1 and --offset at least 0")
+    if not query.parts and not query.filters:
+        raise UsageError("Say what to search for: words, --image FILE, --like ITEM, or a filter such as --tag boat")
+    if not query.parts:
+        return _listed(collection, query)
+    asked = [_ask(registry, collection, encoders, part) for part in query.parts]
+    depth = max(DEPTH, 2 * (query.offset + query.limit))
+    searcher = _Searcher(collection, query.filters, depth, [p.item_id for p in query.parts if isinstance(p, ItemPart)])
+    positive = [one for one in asked if one.part.weight > 0]
+    if positive:
+        among = {item_id for one in positive for item_id in searcher.candidates(one)}
+    elif query.filters:
+        among = set(collection.list(query.filters, "date", 0, depth))
+    else:
+        raise UsageError("A search needs something to look for, not only what to leave out: add words or a filter")
+    among -= set(searcher.without)
+    ranked = fuse([(one.part.weight, searcher.scored(one, among)) for one in asked], among)
+    return _paged(collection, query, ranked)
+
+
+def _listed(collection: Collection, query: Query) -> Answer:
+    ids = collection.list(query.filters, "date", query.offset, query.limit)
+    items = collection.items(ids)
+    total = collection.count(query.filters)
+    end = query.offset + len(ids)
+    return Answer([Hit(items[id], None, None) for id in ids if id in items], total, end if end < total else None)
+
+
+def _paged(collection: Collection, query: Query, ranked: list[Candidate]) -> Answer:
+    if query.sort == "date":
+        known = [c for c in ranked if c.confidence is None or c.confidence >= PROBABLE]
+        dated = collection.items(c.item_id for c in known)
+        ranked = sorted(known, key=lambda c: dated[c.item_id].metadata.date if c.item_id in dated else "", reverse=True)
+    page = ranked[query.offset : query.offset + query.limit]
+    items = collection.items(candidate.item_id for candidate in page)
+    segments = collection.segments(items)
+    hits = []
+    for candidate in page:
+        if candidate.item_id not in items:  # removed meanwhile
+            continue
+        by_id = {segment.id: segment for segment in segments.get(candidate.item_id, [])}
+        best = sorted(candidate.segments.values(), key=lambda match: -match.standardised)
+        shown = [(by_id[m.segment_id], m) for m in best if m.segment_id in by_id][:SEGMENTS_SHOWN]
+        matched = [candidate.best.get(part) for part in range(len(query.parts))]
+        hits.append(Hit(items[candidate.item_id], candidate.total, candidate.confidence, shown, matched))
+    end = query.offset + len(page)
+    return Answer(hits, len(ranked), end if end < len(ranked) else None, query.parts)
+
+
+class _Searcher:
+    """Candidates and scores of one query, within its filters."""
+
+    def __init__(self, collection: Collection, filters: Filters, depth: int, without: list[str]) -> None:
+        self.collection = collection
+        self.filters = filters
+        self.depth = depth
+        self.without = without
+        self._counts = collection.counts()
+        self._calibrations = calibration.stored(collection)
+        items = collection.count()
+        self._sizes = {**self._counts, (calibration.WORDS, calibration.WORDS): items}
+
+    def candidates(self, asked: _Asked) -> set[str]:
+        found: set[str] = set()
+        for probe in asked.probes:
+            for kind in self._kinds(probe.space):
+                found |= self._nearest(probe, kind)
+        if asked.words:
+            found |= {scored.item_id for scored in self.collection.text(asked.words, self.depth, self.filters)}
+        return found
+
+    def _kinds(self, space: str) -> list[SegmentKind]:
+        return [kind for name, kind in self._counts if name == space]
+
+    def _nearest(self, probe: _Probe, kind: SegmentKind) -> set[str]:
+        """Items of the nearest segments; asks again without an item that owns too many of them."""
+        items: set[str] = set()
+        while True:
+            found = self.collection.knn(
+                probe.space, kind, probe.vector, self.depth, self.filters, [*self.without, *items]
+            )
+            items |= {scored.item_id for scored in found}
+            if len(found) < self.depth or len(items) >= self.depth // 2:
+                return items
+
+    def scored(self, asked: _Asked, among: set[str]) -> Iterator[tuple[str, Match]]:
+        for probe in asked.probes:
+            found = self.collection.score(probe.space, probe.vector, among)
+            yield from matches(found, probe.space, probe.medium, self._calibrations, self._sizes)
+        if asked.words:
+            found = self.collection.text(asked.words, self.depth, self.filters)
+            yield from matches(
+                found, calibration.WORDS, "text", self._calibrations, self._sizes, kind=calibration.WORDS
+            )
+
+
+def _ask(registry: Registry, collection: Collection, encoders: EncoderSet, part: Part) -> _Asked:
+    """The part's vectors in every space that can answer it."""
+    if isinstance(part, TextPart):
+        probes = [
+            _Probe(space, "text", vector)
+            for encoder in _checked(collection, encoders, "text")
+            for space, vectors in encoder.encode([encoder.spec.prepare(part.text)], "query").items()
+            for vector in vectors
+            if vector is not None
+        ]
+        return _Asked(part, probes, part.text)
+    if isinstance(part, FilePart):
+        return _Asked(part, _picture(registry, collection, encoders, part.path))
+    return _Asked(part, _item_probes(collection, part.item_id))
+
+
+def _checked(collection: Collection, encoders: EncoderSet, medium: Medium) -> Iterator[ChosenEncoder]:
+    for encoder in encoders.reading(medium):
+        check_fingerprint(collection, encoder)
+        yield encoder
+
+
+def _picture(registry: Registry, collection: Collection, encoders: EncoderSet, path: Path) -> list[_Probe]:
+    """Read a query picture as hostile, in a child process, and encode it."""
+    chosen = list(_checked(collection, encoders, "image"))
+    if not chosen:
+        raise UsageError(f"The collection '{collection.name}' has no encoder for pictures")
+    equipment = Equipment(
+        Source(), tuple(e.thing for e in registry.readers), tuple((e.key, e.spec) for e in chosen), encoders.wanted,
+        number("memory"),
+    )
+    with Workers(equipment, 1, number("deadline")) as workers:
+        (_, result), = workers.run([(None, Job(Item(file_uri(path), "photo")))])
+    if result is None or isinstance(result, Failed):
+        raise MediaError(f"{path} can't be searched by: {result.reason if result else 'nothing was read'}")
+    return [
+        _Probe(space, "image", vector)
+        for encoder in chosen
+        for piece in result.pieces[:1]
+        if encoder.key in piece.inputs
+        for space, vectors in encoder.encode([piece.inputs[encoder.key]], "query").items()
+        for vector in vectors
+        if vector is not None
+    ]
+
+
+_MEDIA: dict[SegmentKind, Medium] = {"photo": "image", "frame": "image", "sound": "audio"}
+
+
+def _item_probes(collection: Collection, item_id: str) -> list[_Probe]:
+    """An indexed item's own vectors; its texts serve where it has nothing else."""
+    segments = collection.segments([item_id]).get(item_id, [])
+    media = [segment for segment in segments if segment.kind in _MEDIA] or segments
+    spaces = dict.fromkeys(space for space, _ in collection.counts())
+    found = [
+        _Probe(space, _MEDIA.get(segment.kind, "text"), vector)
+        for space in spaces
+        for segment in media
+        for vector in collection.vectors(space, [segment.id]).values()
+    ]
+    if not found:
+        raise ItemMissing(f"The item {item_id} has no vectors to search by; it may have failed: sightsound failed")
+    return found
+
+
+def find_item(collection: Collection, reference: str) -> Item:
+    """The one item that an id, its unique beginning, a path or a URI names. Raises ItemMissing."""
+    ids = collection.find(reference)
+    if not ids and "://" not in reference:
+        ids = collection.find(file_uri(Path(reference).expanduser()))
+    if len(ids) > 1:
+        raise ItemMissing(f"Several items begin with '{reference}': write more of the id")
+    if not ids:
+        raise ItemMissing(
+            f"There is no item '{reference}' in '{collection.name}'. Name it by its id, the beginning of its id,"
+            " its path or its URI; list some with: sightsound search --kind photo"
+        )
+    return collection.items(ids)[ids[0]]
