@@ -13,6 +13,7 @@ from sightsound.errors import FingerprintMismatch, PluginError
 from sightsound.media import Wanted
 from sightsound.registry import Registry
 from sightsound.stores.base import Collection, EncoderRecord
+from sightsound.workers import Preparation
 from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, Space, Vectors
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class ChosenEncoder:
             return self.spec.load("cpu")
         except ImportError as error:
             raise PluginError(f"The encoder {self.key} needs {error.name}: pip install {error.name}") from error
+
+    @property
+    def preparation(self) -> Preparation:
+        return Preparation(self.key, self.spec.reads, self.spec.prepare)
 
     @property
     def record(self) -> EncoderRecord:

@@ -135,7 +135,7 @@ class _Run:
         equipment = Equipment(
             self.source,
             tuple(entry.thing for entry in registry.readers),
-            tuple((e.key, e.spec) for medium in ("image", "audio") for e in self.encoders.reading(medium)),
+            tuple(e.preparation for medium in ("image", "audio") for e in self.encoders.reading(medium)),
             self.encoders.wanted,
             number("memory"),
         )

@@ -236,7 +236,7 @@ def _picture(registry: Registry, collection: Collection, encoders: EncoderSet, p
     if not chosen:
         raise UsageError(f"The collection '{collection.name}' has no encoder for pictures")
     equipment = Equipment(
-        Source(), tuple(e.thing for e in registry.readers), tuple((e.key, e.spec) for e in chosen), encoders.wanted,
+        Source(), tuple(e.thing for e in registry.readers), tuple(e.preparation for e in chosen), encoders.wanted,
         number("memory"),
     )
     with Workers(equipment, 1, number("deadline")) as workers:

@@ -31,6 +31,10 @@ class Source:
         """
         raise NotImplementedError
 
+    def count(self) -> int | None:
+        """How many items there are, where that is cheap to tell; for progress bars."""
+        return None
+
     def open(self, item: Item) -> BinaryIO:
         """The item's bytes, for reading once. Raises OSError or MediaError; that costs this item only."""
         path = item.path

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, BinaryIO
@@ -24,7 +24,7 @@ from sightsound.errors import MediaError, PluginError, SightsoundError
 from sightsound.media import Learnt, Piece, Reader, Wanted
 from sightsound.registry import explain
 from sightsound.sources import Source
-from sightsound.types import EncoderSpec, Facts, Item, Metadata, SegmentKind
+from sightsound.types import Facts, Item, Medium, Metadata, SegmentKind
 
 AHEAD = 2
 """Jobs given to a child at once, so that it need not wait for the parent between two files."""
@@ -69,16 +69,25 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """How an encoder, or whoever wants media, has them prepared. prepare: importable, since it is pickled."""
+
+    key: str
+    reads: Medium
+    prepare: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
 class Equipment:
     """What a child needs for its work; sent once, when it starts.
 
-    encoders: (key, spec) of those that read what readers deliver. memory: megabytes it may take on top of what
+    preparations: for each encoder that reads what readers deliver. memory: megabytes it may take on top of what
     it has at the start.
     """
 
     source: Source
     readers: tuple[Reader, ...]
-    encoders: tuple[tuple[str, EncoderSpec], ...]
+    preparations: tuple[Preparation, ...]
     wanted: Wanted
     memory: float
 
@@ -119,7 +128,7 @@ def _hash(file: BinaryIO) -> tuple[str, int]:
 
 
 def _prepare(piece: Piece, number: int, equipment: Equipment) -> PreparedPiece:
-    inputs = {key: spec.prepare(piece.media) for key, spec in equipment.encoders if spec.reads == piece.medium}
+    inputs = {p.key: p.prepare(piece.media) for p in equipment.preparations if p.reads == piece.medium}
     return PreparedPiece(piece.kind, number, piece.start, piece.end, inputs)
 
 

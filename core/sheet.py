@@ -1,0 +1,71 @@
+"""A contact sheet: one HTML file with thumbnails and credits, that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import html
+from pathlib import Path
+
+from sightsound.opening import Sources
+from sightsound.searching import Answer, Hit
+from sightsound.thumbnails import thumbnails
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --line: #8886 }}
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 90rem; padding: 1.5rem }}
+h1 {{ font-size: 1.4rem; margin: 0 0 .2rem }}
+p.count {{ margin: 0 0 1.2rem; opacity: .7 }}
+ul {{ list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 1rem }}
+li {{ flex: 1 1 {row}px; max-width: 420px; min-width: 0 }}
+li.rest {{ opacity: .75 }}
+li.line {{ flex-basis: 100%; max-width: none; border-top: 1px solid var(--line); padding-top: .5rem; opacity: .7 }}
+img, .none {{ width: 100%; height: 200px; object-fit: contain; background: #8882; border-radius: 6px; display: block }}
+.none {{ display: grid; place-items: center }}
+b, small {{ display: block; overflow-wrap: anywhere }}
+small {{ opacity: .75 }}
+</style>
+<h1>{title}</h1>
+<p class="count">{count}</p>
+<ul>
+{hits}
+</ul>
+</html>
+"""
+_ROW = 240
+
+
+def write_sheet(path: Path, answer: Answer, sources: Sources, title: str) -> None:
+    """Write the answer's hits as a contact sheet. Hotlink-only items are shown by their URL, never copied."""
+    local = {h.item.id: h.item for h in answer.hits if not sources.of(h.item).hotlink_only}
+    pictures = thumbnails(list(local.values()), sources)
+    rows, drawn = [], False
+    for hit in answer.hits:
+        if hit.probable is False and not drawn:
+            rows.append('<li class="line">Below this line, matches are probably chance.</li>')
+            drawn = True
+        rows.append(_row(hit, sources, pictures.get(hit.item.id)))
+    count = f"{len(answer.hits)} of {answer.total} items"
+    page = _PAGE.format(title=html.escape(title), count=count, hits="\n".join(rows), row=_ROW)
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def _row(hit: Hit, sources: Sources, picture: bytes | None) -> str:
+    item, source = hit.item, sources.of(hit.item)
+    url = source.view_url(item)
+    name = html.escape(item.display_title)
+    if picture:
+        shown = f'<img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
+    elif url and url.startswith("https://"):
+        shown = f'<img alt="{name}" loading="lazy" src="{html.escape(url)}">'
+    else:
+        shown = f'<div class="none">{item.kind}</div>'
+    page_url = item.metadata.page_url
+    if page_url.startswith(("https://", "http://")):
+        shown = f'<a href="{html.escape(page_url)}">{shown}</a>'
+    sure = "" if hit.confidence is None else f"{hit.confidence:.0%} · "
+    credit = html.escape(source.credit(item))
+    rest = ' class="rest"' if hit.probable is False else ""
+    return f"<li{rest}>{shown}<b>{name}</b><small>{sure}{credit}</small></li>"

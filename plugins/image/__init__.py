@@ -1,0 +1,26 @@
+"""Photographs: the reader of pictures, and the starter's encoder for them."""
+
+from __future__ import annotations
+
+from sightsound import EncoderSpec, hookimpl
+from sightsound.errors import UsageError
+from sightsound.hookspecs import Register
+from sightsound.plugins.image.reader import PictureReader
+
+
+@hookimpl
+def register_readers(register: Register) -> None:
+    register("picture", PictureReader())
+
+
+@hookimpl
+def register_encoders(register: Register) -> None:
+    register("starter", starter_set)
+
+
+def starter_set(argument: str) -> list[EncoderSpec]:
+    if argument:
+        raise UsageError(f"The encoder set starter takes no argument; '{argument}' was given")
+    from sightsound.plugins.image.starter import starter_image
+
+    return [starter_image()]

@@ -1,0 +1,26 @@
+"""Sources on this machine: folders and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sightsound import Source, hookimpl
+from sightsound.hookspecs import Register
+
+
+@hookimpl
+def register_sources(register: Register) -> None:
+    register("folder", open_folder)
+    register("table", open_table)
+
+
+def open_folder(argument: str, options: Mapping[str, str]) -> Source | None:
+    from sightsound.plugins.sources.folder import open_folder as opened
+
+    return opened(argument, options)
+
+
+def open_table(argument: str, options: Mapping[str, str]) -> Source | None:
+    from sightsound.plugins.sources.table import open_table as opened
+
+    return opened(argument, options)
