@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sightsound.calibrating import Calibration
+from sightsound.calibrating import PROBABLE, Calibration
 from sightsound.calibration import Key
 from sightsound.stores.base import Scored
 
@@ -105,6 +105,6 @@ def _confidence(candidate: Candidate, weights: Sequence[float]) -> float | None:
         if weight > 0:
             sums[True] += weight * confidence
             sums[False] += weight
-        else:
+        elif confidence >= PROBABLE:  # what is less sure is no reason to doubt
             remains *= 1 - min(-weight, 1.0) * confidence
     return sums[True] / sums[False] * remains if sums[False] else None

@@ -1,0 +1,45 @@
+# The two commands of the README are `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LIGHT := $(VENV)/.light
+DEV := $(VENV)/.dev
+DEMO := demo-out
+
+.PHONY: demo test lint types bench system clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(LIGHT): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(DEV): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(LIGHT)
+
+demo: $(LIGHT)  ## Index the demo photographs and search them
+	@SIGHTSOUND_HOME=$(DEMO) sh examples/demo.sh $(BIN)/sightsound $(DEMO)
+
+test: $(DEV) system  ## Run every test
+	$(BIN)/python -m pytest
+
+lint: $(DEV) types  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+types:  ## Links that show type checkers the package as it is imported
+	@mkdir -p .types/sightsound
+	@find .types/sightsound -mindepth 1 -delete
+	@for entry in core/*; do [ "$$entry" = core/__pycache__ ] || ln -s ../../$$entry .types/sightsound/; done
+	@for entry in plugins; do ln -s ../../$$entry .types/sightsound/; done
+
+bench: $(DEV)  ## Run the benchmarks; writes docs/benchmarks.md
+	$(BIN)/python benchmarks/all.py
+
+system:  ## Install the Debian packages that tests need and that are missing (as root)
+	@sh scripts/system.sh
+
+clean:
+	rm -rf $(VENV) .types $(DEMO) build dist *.egg-info
