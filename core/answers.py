@@ -84,12 +84,16 @@ def _matched(part: Part, match: Match | None) -> dict[str, Any]:
     else:
         assert isinstance(part, ItemPart)
         described = {"part": "item", "id": part.item_id}
-    score = None if match is None else {
-        "score": _rounded(match.score),
-        "standardised": _rounded(match.standardised),
-        "confidence": _rounded(match.confidence),
-        "space": match.field,
-    }
+    score = (
+        None
+        if match is None
+        else {
+            "score": _rounded(match.score),
+            "standardised": _rounded(match.standardised),
+            "confidence": _rounded(match.confidence),
+            "space": match.field,
+        }
+    )
     return {**described, "weight": part.weight, "match": score}
 
 

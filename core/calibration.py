@@ -65,7 +65,9 @@ def _queries(collection: Collection, encoders: EncoderSet, space: str) -> list[t
         medium = encoder.spec.reads
         texts = list(encoder.spec.background()) if encoder.spec.background else []
         if texts:
-            vectors = [v for v in encoder.encode([encoder.spec.prepare(t) for t in texts], "query")[space] if v is not None]
+            vectors = [
+                v for v in encoder.encode([encoder.spec.prepare(t) for t in texts], "query")[space] if v is not None
+            ]
             found.append((medium, np.stack(vectors), [""] * len(vectors)))
         else:
             own = {"image": "photo", "audio": "sound", "text": "description"}[medium]

@@ -13,8 +13,9 @@ from sightsound.errors import FingerprintMismatch, PluginError
 from sightsound.media import Wanted
 from sightsound.registry import Registry
 from sightsound.stores.base import Collection, EncoderRecord
-from sightsound.workers import Preparation
 from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, Space, Vectors
+from sightsound.workers import Preparation
+
 
 @dataclass(frozen=True)
 class ChosenEncoder:
@@ -109,7 +110,9 @@ def choose(registry: Registry, sets: Iterable[str]) -> EncoderSet:
     for encoder in chosen:
         for space in encoder.spec.spaces:
             if dims.setdefault(space.name, space.dims) != space.dims:
-                raise PluginError(f"Two encoders fill the space {space.name} with {dims[space.name]} and {space.dims} dims")
+                raise PluginError(
+                    f"Two encoders fill the space {space.name} with {dims[space.name]} and {space.dims} dims"
+                )
     return EncoderSet(tuple(chosen))
 
 

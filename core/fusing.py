@@ -43,8 +43,12 @@ class Candidate:
 
 
 def matches(
-    found: Iterable[Scored], field_name: str, medium: str, calibrations: Mapping[Key, Calibration],
-    counts: Mapping[tuple[str, str], int], kind: str | None = None,
+    found: Iterable[Scored],
+    field_name: str,
+    medium: str,
+    calibrations: Mapping[Key, Calibration],
+    counts: Mapping[tuple[str, str], int],
+    kind: str | None = None,
 ) -> list[tuple[str, Match]]:
     """(item id, match) of each scored segment. kind: which calibration to use, where not the segment's kind."""
     made = []
@@ -58,9 +62,7 @@ def matches(
     return made
 
 
-def fuse(
-    answered: Sequence[tuple[float, Iterable[tuple[str, Match]]]], among: Iterable[str]
-) -> list[Candidate]:
+def fuse(answered: Sequence[tuple[float, Iterable[tuple[str, Match]]]], among: Iterable[str]) -> list[Candidate]:
     """Candidates, best first.
 
     answered: for each part its weight and the matches that any space or field gave it. A part's score for an item

@@ -14,7 +14,6 @@ import pluggy
 if TYPE_CHECKING:
     import typer
 
-    from sightsound.media import Reader
     from sightsound.sources import Source
     from sightsound.stores.base import Store
     from sightsound.types import EncoderSpec

@@ -51,12 +51,21 @@ class Report:
     def done(self) -> int:
         return self.added + self.changed + self.described + self.moved + self.copied + self.unchanged + self.failed
 
+    def __add__(self, other: Report) -> Report:
+        return Report(**{name: value + getattr(other, name) for name, value in vars(self).items()})
+
 
 @dataclass(frozen=True)
 class Options:
-    """How to run. confirm: asked before a prune that removes much; True goes on."""
+    """How to run.
+
+    retry: also what failed before. only: URIs to look at, of all that the source lists. prune: remove what the source
+    no longer lists. workers: reading processes; 0 leaves it to the settings. progress: called after every item.
+    confirm: asked before a prune that removes much; True goes on.
+    """
 
     retry: bool = False
+    only: frozenset[str] | None = None
     prune: bool = False
     dry_run: bool = False
     wait: bool = False
@@ -84,15 +93,21 @@ def index(
             check_fingerprint(collection, encoder)
         run = _Run(collection, source, encoders, options)
         run.read_all(registry)
-        run.let_go()
+        if options.only is None:
+            run.let_go()
         if run.wrote:
             calibration.refresh(collection, encoders)
         return run.report
 
 
+def _listed(source: Source, options: Options) -> Iterator[Item]:
+    only = options.only
+    return source.items() if only is None else (item for item in source.items() if item.uri in only)
+
+
 def _dry_run(collection: Collection, source: Source, options: Options) -> Report:
     report, seen = Report(), set[int]()
-    for task in plan(collection, source, source.items(), options.retry):
+    for task in plan(collection, source, _listed(source, options), options.retry):
         report.listed += 1
         seen.add(hash(task.item.uri))
         if task.need == "nothing":
@@ -149,7 +164,7 @@ class _Run:
         self.report.warnings += getattr(self.source, "warnings", [])
 
     def _jobs(self) -> Iterator[tuple[Task, Job | None]]:
-        for task in plan(self.collection, self.source, self.source.items(), self.options.retry):
+        for task in plan(self.collection, self.source, _listed(self.source, self.options), self.options.retry):
             self.report.listed += 1
             self._seen.add(hash(task.item.uri))
             yield task, job(self.collection, task)
@@ -277,9 +292,7 @@ class _Run:
             f"{len(gone)} of the {total} items in '{self.collection.name}' are no longer in {self.source.name}."
             " Remove them?"
         ):
-            raise UsageError(
-                f"Nothing was pruned: {len(gone)} of {total} items would go. If that is right, add --yes"
-            )
+            raise UsageError(f"Nothing was pruned: {len(gone)} of {total} items would go. If that is right, add --yes")
         self.collection.release(gone, self.source.name)
         self.report.pruned, self.report.gone = len(gone), 0
         self.wrote = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, distributions
 from typing import Any, Generic, TypeVar, cast
@@ -34,6 +34,10 @@ class Plugin:
     version: str
     module: str
     error: str = ""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.name}@{self.distribution}"
 
 
 @dataclass(frozen=True)
@@ -116,18 +120,32 @@ class Registry:
             "register_stores": self.stores,
         }
         before = {hook: len(shelf.entries) for hook, shelf in shelves.items()}
-        others = [plugin for plugin in self.manager.get_plugins() if plugin is not module]
         try:
             for hook, shelf in shelves.items():
-                caller = self.manager.subset_hook_caller(hook, others)
-                caller(register=_register(shelf, distribution))
+                self._call(hook, module, register=_register(shelf, distribution))
         except Exception:
             for hook, shelf in shelves.items():
                 del shelf.entries[before[hook] :]
             raise
 
-    def reader_names(self) -> list[str]:
-        return [entry.full_name for entry in self.readers]
+    def _call(self, hook: str, module: Any, **arguments: Any) -> None:
+        """Call a hook of one plug-in, so that its failure can be told from others'."""
+        others = [plugin for plugin in self.manager.get_plugins() if plugin is not module]
+        self.manager.subset_hook_caller(hook, others)(**arguments)
+
+    def call_each(self, hook: str, arguments: Callable[[str], dict[str, Any]]) -> None:
+        """Call a hook of every plug-in; one that fails is noted among `plugins`, and the others go on.
+
+        arguments: the hook's arguments for a plug-in, by its full name.
+        """
+        for number, plugin in enumerate(self.plugins):
+            module = self.manager.get_plugin(plugin.full_name)
+            if module is None:
+                continue
+            try:
+                self._call(hook, module, **arguments(plugin.full_name))
+            except Exception as failure:  # a stranger's code may raise anything
+                self.plugins[number] = replace(plugin, error=explain(failure))
 
 
 def _register(shelf: Shelf[Any], distribution: str) -> Callable[[str, Any], None]:

@@ -172,7 +172,8 @@ class _Searcher:
         self._counts = collection.counts()
         self._calibrations = calibration.stored(collection)
         items = collection.count()
-        self._sizes = {**self._counts, (calibration.WORDS, calibration.WORDS): items}
+        self._sizes: dict[tuple[str, str], int] = {(space, kind): n for (space, kind), n in self._counts.items()}
+        self._sizes[calibration.WORDS, calibration.WORDS] = items
 
     def candidates(self, asked: _Asked) -> set[str]:
         found: set[str] = set()
@@ -236,11 +237,14 @@ def _picture(registry: Registry, collection: Collection, encoders: EncoderSet, p
     if not chosen:
         raise UsageError(f"The collection '{collection.name}' has no encoder for pictures")
     equipment = Equipment(
-        Source(), tuple(e.thing for e in registry.readers), tuple(e.preparation for e in chosen), encoders.wanted,
+        Source(),
+        tuple(e.thing for e in registry.readers),
+        tuple(e.preparation for e in chosen),
+        encoders.wanted,
         number("memory"),
     )
     with Workers(equipment, 1, number("deadline")) as workers:
-        (_, result), = workers.run([(None, Job(Item(file_uri(path), "photo")))])
+        ((_, result),) = workers.run([(None, Job(Item(file_uri(path), "photo")))])
     if result is None or isinstance(result, Failed):
         raise MediaError(f"{path} can't be searched by: {result.reason if result else 'nothing was read'}")
     return [

@@ -49,8 +49,11 @@ def thumbnails(items: Sequence[Item], sources: Sources) -> dict[str, bytes]:
         with Workers(equipment, min(default_workers(), len(theirs)), number("deadline")) as workers:
             for item, result in workers.run(_jobs(theirs)):
                 if isinstance(result, Read):
-                    pictures = [piece.inputs[_PREPARATION.key] for piece in result.pieces if _PREPARATION.key in piece.inputs]
-                    found.update({item.id: picture for picture in pictures[:1]})
+                    pictures = [
+                        piece.inputs[_PREPARATION.key] for piece in result.pieces if _PREPARATION.key in piece.inputs
+                    ]
+                    if pictures:
+                        found[item.id] = pictures[0]
     return found
 
 

@@ -60,8 +60,10 @@ class TextInput:
 class Encoder(Protocol):
     """Turns prepared media into vectors. Made by `EncoderSpec.load`, in the process that encodes."""
 
-    fingerprint: str
-    """Names the model, the SHA-256 of its weights and its preprocessing; not device or precision."""
+    @property
+    def fingerprint(self) -> str:
+        """Names the model, the SHA-256 of its weights and its preprocessing; not device or precision."""
+        ...
 
     def encode(self, batch: Sequence[Any], role: Role) -> Vectors | tuple[Vectors, ...]:
         """Encode what `EncoderSpec.prepare` returned.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import multiprocessing as mp
-import os
 import queue
 import signal
 import threading
@@ -18,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from sightsound.errors import MediaError, PluginError, SightsoundError
@@ -155,8 +155,10 @@ def _limit_memory(megabytes: float) -> None:
         import resource
     except ImportError:  # Windows has none; the deadline still holds
         return
-    with open("/proc/self/statm") if os.path.exists("/proc/self/statm") else contextlib.nullcontext() as statm:
-        now = int(statm.read().split()[0]) * resource.getpagesize() if statm else 1 << 30
+    try:
+        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:  # macOS has none
+        now = 1 << 30
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (now + int(megabytes * 2**20),) * 2)

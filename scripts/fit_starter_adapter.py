@@ -68,12 +68,20 @@ def note(photos: int, captions: int) -> None:
     path = MODELS / "manifest.json"
     known = json.loads(path.read_text())
     for name, what in (
-        ("adapter.npz", f"fitted on {captions:,} captions of {photos:,} photographs of Microsoft COCO"
-                        " (captions (c) COCO Consortium, CC BY 4.0)"),
+        (
+            "adapter.npz",
+            f"fitted on {captions:,} captions of {photos:,} photographs of Microsoft COCO"
+            " (captions (c) COCO Consortium, CC BY 4.0)",
+        ),
         ("heads.npz", "label vectors by all-MiniLM-L6-v2; principal components of the same photographs' features"),
     ):
         digest = hashlib.sha256((MODELS / name).read_bytes()).hexdigest()
-        known[name] = {"sha256": digest, "package": "scripts/fit_starter_adapter.py", "licence": "Apache-2.0", "made": what}
+        known[name] = {
+            "sha256": digest,
+            "package": "scripts/fit_starter_adapter.py",
+            "licence": "Apache-2.0",
+            "made": what,
+        }
     path.write_text(json.dumps(known, indent=2) + "\n")
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+
 from sightsound.errors import CollectionMissing, StoreError, UsageError
 from sightsound.filters import Condition, parse_condition
 from sightsound.stores.base import Collection, EncoderRecord, Entry, Store
@@ -32,9 +33,7 @@ def item(name: str, kind: Any = "photo", source: str = "photos", **said: Any) ->
     return made.with_layers({source: Metadata(**said)})
 
 
-def entry(
-    of: Item, *vectors: Vectors, kind: SegmentKind | None = None, space: str = "colour", first: int = 0
-) -> Entry:
+def entry(of: Item, *vectors: Vectors, kind: SegmentKind | None = None, space: str = "colour", first: int = 0) -> Entry:
     """The item with one segment a vector: a photo's own, or a film's frames at one a second."""
     kind = kind or ("photo" if of.kind == "photo" else "frame")
     timed = kind == "frame"
@@ -185,9 +184,7 @@ class StoreContract:
     def test_a_moved_item_keeps_its_id(self, collection: Collection) -> None:
         sea = item("sea.jpg")
         collection.put([entry(sea, RED)])
-        moved = Item("file:///elsewhere/sea.jpg", "photo", "1", id=sea.id, content=sea.content).with_layers(
-            sea.layers
-        )
+        moved = Item("file:///elsewhere/sea.jpg", "photo", "1", id=sea.id, content=sea.content).with_layers(sea.layers)
         newcomer = item("sea.jpg", id=item_id("another"))
         collection.put([entry(newcomer, BLUE), entry(moved, RED)])
         assert collection.states([sea.uri])[sea.uri].id == newcomer.id
@@ -199,11 +196,7 @@ class StoreContract:
         collection.put([entry(film, RED, RED)], last=False)
         collection.put([entry(film, GREEN, first=2)], last=False)
         assert collection.states([film.uri])[film.uri].state == "partial"
-        assert (
-            collection.count() == 0
-            and list(collection.scan()) == []
-            and collection.list((), "added", 0, 9) == []
-        )
+        assert collection.count() == 0 and list(collection.scan()) == [] and collection.list((), "added", 0, 9) == []
         assert found(collection, RED, kind="frame") == [] and collection.text("harbour", 5) == []
         assert collection.score("colour", RED, [film.id]) == [] and collection.counts() == {}
         assert collection.sample("colour", "frame", 5)[0] == []
@@ -255,9 +248,7 @@ class StoreContract:
     def test_a_failed_item_is_noted_and_unseen(self, collection: Collection) -> None:
         broken = item("broken.jpg", title="Broken")
         collection.fail(broken, "not a picture")
-        assert (
-            collection.count() == 0 and list(collection.scan()) == [] and collection.text("broken", 5) == []
-        )
+        assert collection.count() == 0 and list(collection.scan()) == [] and collection.text("broken", 5) == []
         assert collection.facets()["source"] == []
         (failure,) = collection.failures()
         assert (failure.uri, failure.reason, failure.source, failure.stale) == (
@@ -304,9 +295,7 @@ class StoreContract:
         assert collection.states([film.uri])[film.uri].state == "failed"
 
     def test_an_item_goes_with_its_last_source(self, collection: Collection) -> None:
-        sea = item("sea.jpg").with_layers(
-            {"file": Metadata(title="DSC"), "a": Metadata(), "b": Metadata(title="Sea")}
-        )
+        sea = item("sea.jpg").with_layers({"file": Metadata(title="DSC"), "a": Metadata(), "b": Metadata(title="Sea")})
         other = item("other.jpg", source="a")
         collection.put([entry(sea, RED), entry(other, RED)])
         assert collection.release([sea.id, other.id, "absent"], "b") == 0
@@ -321,9 +310,7 @@ class StoreContract:
         assert collection.remove([sea.id, "absent"]) == 1
         assert found(collection, RED) == [storm.id] and collection.text("sea", 5) == []
         assert collection.facets()["tag"] == [] and collection.find(sea.uri) == []
-        assert (
-            collection.states([sea.uri]) == {} and collection.vectors("colour", [f"{sea.id}:photo:0"]) == {}
-        )
+        assert collection.states([sea.uri]) == {} and collection.vectors("colour", [f"{sea.id}:photo:0"]) == {}
         collection.put([entry(sea, GREEN)])
         assert found(collection, GREEN, 1) == [sea.id]
 
@@ -331,9 +318,7 @@ class StoreContract:
 
     def test_copies_are_found_by_content(self, collection: Collection) -> None:
         one, two = item("one.jpg", content="c" * 64, bytes=10), item("two.jpg", content="c" * 64, bytes=10)
-        collection.put(
-            [entry(one, RED), entry(two, RED), entry(item("other.jpg", bytes=10, content="d" * 64), RED)]
-        )
+        collection.put([entry(one, RED), entry(two, RED), entry(item("other.jpg", bytes=10, content="d" * 64), RED)])
         collection.fail(item("broken.jpg", content="c" * 64, bytes=10), "broken")
         copies = collection.with_content(["c" * 64, "e" * 64])
         assert {key: {i.id for i in value} for key, value in copies.items()} == {"c" * 64: {one.id, two.id}}
@@ -377,12 +362,8 @@ class StoreContract:
         }
         collection.put([Entry(sea, [photo, title], vectors)])
         assert [h.segment_id for h in collection.knn("colour", "title", RED, 5)] == [title.id]
-        assert [h.segment_id for h in collection.knn("form", "photo", np.ones(8, np.float32), 5)] == [
-            photo.id
-        ]
-        assert (
-            collection.knn("absent", "photo", RED, 5) == [] and collection.knn("form", "title", RED, 5) == []
-        )
+        assert [h.segment_id for h in collection.knn("form", "photo", np.ones(8, np.float32), 5)] == [photo.id]
+        assert collection.knn("absent", "photo", RED, 5) == [] and collection.knn("form", "title", RED, 5) == []
         assert collection.counts() == {("colour", "photo"): 1, ("colour", "title"): 1, ("form", "photo"): 1}
 
     def test_knn_of_another_length_is_refused(self, collection: Collection) -> None:
@@ -589,9 +570,7 @@ class StoreContract:
         assert set(collection.list(filters, "date", 0, 10)) == expected
         assert {one.id for one in collection.scan(filters)} == expected
         assert collection.count(filters) == len(expected)
-        nearest = found(collection, RED, filters=filters) + found(
-            collection, RED, kind="frame", filters=filters
-        )
+        nearest = found(collection, RED, filters=filters) + found(collection, RED, kind="frame", filters=filters)
         assert set(nearest) == expected
 
     def test_several_conditions_must_all_hold_and_any_value_will_do(self, collection: Collection) -> None:
@@ -618,12 +597,8 @@ class StoreContract:
 
     @pytest.mark.parametrize("value", HOSTILE)
     @pytest.mark.parametrize("field", ["kind", "tag", "author", "licence", "source", "format"])
-    def test_hostile_words_match_nothing_but_themselves(
-        self, collection: Collection, field: str, value: str
-    ) -> None:
-        collection.put(
-            [entry(item("sea.jpg", author="Jane", tags=("a",), licence="CC0", format="JPEG"), RED)]
-        )
+    def test_hostile_words_match_nothing_but_themselves(self, collection: Collection, field: str, value: str) -> None:
+        collection.put([entry(item("sea.jpg", author="Jane", tags=("a",), licence="CC0", format="JPEG"), RED)])
         filters = (Condition(field, "is", (value,)),)
         assert collection.count(filters) == 0 and found(collection, RED, filters=filters) == []
         assert collection.facets(filters)["kind"] == [] and collection.count() == 1

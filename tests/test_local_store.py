@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from store_contract import GREEN, RED, StoreContract, entry, found, item, parse
+
 from sightsound.errors import CollectionBusy, NewerSchema, StoreError
 from sightsound.stores import open_local
 from sightsound.stores.base import Collection
 from sightsound.stores.local import LocalStore
 from sightsound.types import Vectors
-from store_contract import GREEN, RED, StoreContract, entry, found, item, parse
 
 # What the other processes of these tests begin with: `collection` in the store that they are given.
 PREAMBLE = f"""
@@ -47,9 +48,7 @@ def whole(name, number):
 def start(script: str, *arguments: object, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     command = [*before, sys.executable, "-c", PREAMBLE + script, *map(str, arguments)]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def run(script: str, *arguments: object, before: tuple[str, ...] = ()) -> str:
@@ -246,9 +245,7 @@ def test_removed_vectors_leave_the_cache_when_they_are_many(store: LocalStore) -
 def test_recall_is_that_of_an_exact_search(store: LocalStore) -> None:
     random_ = np.random.default_rng(7)
     centres = random_.normal(size=(100, 384))
-    vectors = (centres[random_.integers(0, 100, 20_000)] + random_.normal(size=(20_000, 384))).astype(
-        np.float32
-    )
+    vectors = (centres[random_.integers(0, 100, 20_000)] + random_.normal(size=(20_000, 384))).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     items = [item(f"{n}.jpg") for n in range(20_000)]
     collection = store.open("default", create=True)
@@ -273,9 +270,7 @@ def test_a_newer_schema_asks_for_an_upgrade(store: LocalStore) -> None:
     database = sqlite3.connect(folder_of(store) / "collection.sqlite")
     database.execute("PRAGMA user_version = 7")
     database.close()
-    with pytest.raises(
-        NewerSchema, match=r"newer sightsound \(schema 7, this one reads 1\): upgrade sightsound"
-    ):
+    with pytest.raises(NewerSchema, match=r"newer sightsound \(schema 7, this one reads 1\): upgrade sightsound"):
         store.open("default")
 
 
@@ -314,9 +309,7 @@ def test_a_malformed_database_says_what_to_do(store: LocalStore) -> None:
 # Several processes and threads
 
 
-def test_a_second_writer_is_refused_with_the_first_ones_name(
-    store: LocalStore, collection: Collection
-) -> None:
+def test_a_second_writer_is_refused_with_the_first_ones_name(store: LocalStore, collection: Collection) -> None:
     script = """
 collection = LocalStore(sys.argv[1]).open("default")
 with collection.writing():

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sightsound.cli import check, doctor, export, failed, index, plugins, remove, search, show, status
-from sightsound.registry import explain, registry
+from sightsound.registry import Registry, registry
 
 COMMANDS = (index, search, show, status, failed, remove, export, check, plugins, doctor)
 
 
-def build() -> typer.Typer:
+def build(found: Registry | None = None) -> typer.Typer:
+    """The application with the commands of these plug-ins; of the installed ones where none are given."""
     app = typer.Typer(
         name="sightsound",
         help="Search photographs, films and sounds by what is seen and heard in them.",
@@ -21,30 +22,45 @@ def build() -> typer.Typer:
         rich_markup_mode="markdown",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog="Start with: `sightsound index ~/Photos`, then `sightsound search \"a boat at dusk\"`",
+        epilog='Start with: `sightsound index ~/Photos`, then `sightsound search "a boat at dusk"`',
     )
     app.callback()(_main)
     for command in COMMANDS:
         command.register(app)
-    found = registry()
-    taken = {name for name in map(_command_name, app.registered_commands)}
-    for plugin in found.manager.get_plugins():
-        try:
-            found.manager.subset_hook_caller(
-                "register_commands", [other for other in found.manager.get_plugins() if other is not plugin]
-            )(cli=app)
-            added = [c for c in app.registered_commands if _command_name(c) in taken and c not in app.registered_commands[: len(taken)]]
-            for clash in added:
-                app.registered_commands.remove(clash)
-                print(f"warning: a plug-in's command {_command_name(clash)} exists already", file=sys.stderr)
-            taken = {name for name in map(_command_name, app.registered_commands)}
-        except Exception as error:  # a stranger's code may raise anything
-            print(f"warning: a plug-in's commands can't be used: {explain(error)}", file=sys.stderr)
+    _add_commands_of_plugins(app, found or registry())
     return app
 
 
-def _command_name(command: typer.models.CommandInfo) -> str:
-    return command.name or getattr(command.callback, "__name__", "").replace("_", "-")
+def _add_commands_of_plugins(app: typer.Typer, found: Registry) -> None:
+    """Each plug-in fills an application of its own, from which names that are still free are taken."""
+    theirs: dict[str, typer.Typer] = {}
+
+    def own(plugin: str) -> dict[str, Any]:
+        theirs[plugin] = typer.Typer()
+        return {"cli": theirs[plugin]}
+
+    found.call_each("register_commands", own)
+    taken = {_name(command) for command in app.registered_commands}
+    for plugin, cli in theirs.items():
+        for offered, kept in (
+            (cli.registered_commands, app.registered_commands),
+            (cli.registered_groups, app.registered_groups),
+        ):
+            for command in offered:
+                name = _name(command)
+                if name in taken:
+                    print(f"warning: the command '{name}' of {plugin} is left out: it exists already", file=sys.stderr)
+                else:
+                    taken.add(name)
+                    kept.append(command)  # type: ignore[arg-type]
+
+
+def _name(command: Any) -> str:
+    """The name under which Typer will show a command or a sub-application."""
+    instance = getattr(command, "typer_instance", None)
+    if instance is not None:
+        return str(command.name or instance.info.name or "")
+    return str(command.name or command.callback.__name__.lower().replace("_", "-"))
 
 
 def _version(value: bool) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, opened, print_json
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, opened, plural, print_json
+
+BROKEN = "broken; build it anew with: sightsound index --rebuild"
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +24,6 @@ def check_command(store: StoreOption = None, collection: CollectionOption = None
     else:
         for line in lines:
             print(line)
-        print(f"{count:,} items: {'all is well' if not broken else 'broken; build it anew with: sightsound index --rebuild'}")
+        print(f"{plural(count, 'item')}: {BROKEN if broken else 'all is well'}")
     if broken:
         raise typer.Exit(1)

@@ -12,6 +12,7 @@ from sightsound.answers import item_object
 from sightsound.cli.common import CollectionOption, StoreOption, opened, plural
 from sightsound.errors import UsageError
 from sightsound.opening import Sources
+from sightsound.stores.base import Collection
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +42,7 @@ def export_command(
     print(f"Wrote {plural(count, 'item')} to {file}")
 
 
-def _write_vectors(found, path: Path) -> None:  # type: ignore[no-untyped-def]
+def _write_vectors(found: Collection, path: Path) -> None:
     """For each space two arrays: `SPACE.ids`, segment ids, and `SPACE`, float32 (n, dims) in the same order.
 
     Written a space at a time through a memory-mapped file, so that memory stays bounded.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json
 from sightsound.cli.index import SOME_FAILED
+from sightsound.cli.progress import Bar
 from sightsound.encoders import of_collection
 from sightsound.indexing import Options, index
 from sightsound.opening import Sources
+from sightsound.registry import Registry
+from sightsound.stores.base import Collection
 from sightsound.types import file_path
 
 
@@ -28,11 +31,7 @@ def failed_command(
     """List the items that could not be read, each with its reason."""
     with opened(store, collection) as (plugins, found):
         if retry:
-            affected = {failure.source for failure in found.failures()}
-            encoders = of_collection(plugins, found)
-            for one in Sources(plugins, found).all():
-                if one.source.name in affected:
-                    index(plugins, found, one.source, encoders, replace(Options(), retry=True))
+            _retry(plugins, found)
         failures = found.failures()
     if as_json:
         print_json([asdict(failure) for failure in failures])
@@ -43,3 +42,14 @@ def failed_command(
         note(f"{plural(len(failures), 'item')} failed." if failures else "Nothing failed.")
     if retry and failures:
         raise typer.Exit(SOME_FAILED)
+
+
+def _retry(plugins: Registry, collection: Collection) -> None:
+    failures = collection.failures()
+    only = frozenset(failure.uri for failure in failures)
+    affected = {failure.source for failure in failures}
+    encoders = of_collection(plugins, collection)
+    for one in Sources(plugins, collection).all():
+        if one.source.name in affected:
+            with Bar(one.source) as bar:
+                index(plugins, collection, one.source, encoders, Options(retry=True, only=only, progress=bar.show))

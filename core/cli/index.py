@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, YesOption, ask, note, opened, plural, print_json
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, YesOption, ask, opened, print_json
+from sightsound.cli.progress import Bar, print_report, report_object
 from sightsound.config import setting
-from sightsound.encoders import choose, of_collection
-from sightsound.errors import SightsoundError, UsageError
+from sightsound.encoders import EncoderSet, choose, of_collection
+from sightsound.errors import SourceError, UsageError
 from sightsound.indexing import Options, Report, index
 from sightsound.opening import OpenedSource, Sources, open_source, open_store, set_names
-from sightsound.registry import Registry, registry
-from sightsound.stores.base import Collection
+from sightsound.rebuilding import rebuild
+from sightsound.registry import registry
+from sightsound.stores.base import Collection, Store
 
 SOME_FAILED = 3
 
@@ -38,12 +40,12 @@ def index_command(
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Remove items that are gone from the source.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
-    rebuild: Annotated[
+    anew: Annotated[
         bool, typer.Option("--rebuild", help="Encode everything anew beside the old, and switch when complete.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another index run to end.")] = False,
-    workers: Annotated[int, typer.Option(help="Reading processes.", show_default="one a core")] = 0,
+    workers: Annotated[int, typer.Option(help="Reading processes.", min=0, show_default="one a core")] = 0,
     store: StoreOption = None,
     collection: CollectionOption = None,
     yes: YesOption = False,
@@ -55,21 +57,28 @@ def index_command(
     (`sightsound failed`) and stop nothing.
     """
     options = Options(
-        retry=retry, prune=prune, dry_run=dry_run, wait=wait, workers=workers,
+        retry=retry,
+        prune=prune,
+        dry_run=dry_run,
+        wait=wait,
+        workers=workers,
         confirm=(lambda question: True) if yes else ask,
     )
-    if rebuild:
-        report = _rebuild(store, collection, encoders, options)
+    wanted = [open_source(registry(), argument, _pairs(option), plugin) for argument in source or []]
+    if option and not wanted:
+        raise UsageError("--option needs a source to go with")
+    found, name = open_store(registry(), store, create=bool(wanted) and not dry_run), setting("collection", collection)
+    if anew:
+        report = _rebuild(found, name, encoders, wanted, options)
+    elif wanted and name not in found.collections():
+        report = _new(found, name, encoders, wanted, options)
     else:
-        wanted = [open_source(registry(), argument, _pairs(option), plugin) for argument in source or []]
-        if not wanted and option:
-            raise UsageError("--option needs a source to go with")
-        report = _index(store, collection, encoders, wanted, options)
+        report = _update(store, collection, encoders, wanted, options)
     if as_json:
-        print_json(asdict(report))
+        print_json(report_object(report))
     else:
-        _print(report, dry_run)
-    if report.failed:
+        print_report(report, dry_run)
+    if report.failed and not dry_run:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -83,147 +92,66 @@ def _pairs(options: list[str] | None) -> dict[str, str]:
     return pairs
 
 
-def _index(
+def _new(store: Store, name: str, encoders: str | None, wanted: list[OpenedSource], options: Options) -> Report:
+    """Index into a collection that does not exist yet. A source that can't be listed leaves none behind."""
+    chosen = choose(registry(), set_names(encoders))
+    if options.dry_run:
+        return _counted(wanted)
+    collection = store.open(name, create=True)
+    try:
+        return _run(collection, wanted, chosen, options)
+    except SourceError:
+        if not collection.count():
+            collection.close()
+            store.drop(name)
+        raise
+    finally:
+        collection.close()
+
+
+def _update(
     store: str | None, name: str | None, encoders: str | None, wanted: list[OpenedSource], options: Options
 ) -> Report:
-    if options.dry_run:
-        create = not _exists(store, name)
-        if create:
-            return _dry_run_of_new(wanted)
-    with opened(store, name, create=bool(wanted)) as (plugins, collection):
-        chosen = _encoders(plugins, collection, encoders)
+    with opened(store, name) as (plugins, collection):
+        have = list(dict.fromkeys(record.set for record in collection.encoders()))
+        if have and encoders and set_names(encoders) != have:
+            raise UsageError(
+                f"The collection '{collection.name}' was made with the encoders {','.join(have)}. To change them:"
+                f" sightsound index --rebuild --encoders {encoders} --collection {collection.name}"
+            )
+        chosen = of_collection(plugins, collection) if have else choose(plugins, set_names(encoders))
         wanted = wanted or Sources(plugins, collection).all()
         if not wanted:
             raise UsageError("Say what to index: sightsound index FOLDER")
-        return _run(plugins, collection, wanted, encoders=chosen, options=options)
+        return _run(collection, wanted, chosen, options)
 
 
-def _exists(store: str | None, name: str | None) -> bool:
+def _rebuild(store: Store, name: str, encoders: str | None, wanted: list[OpenedSource], options: Options) -> Report:
+    old = store.open(name)
     try:
-        return setting("collection", name) in open_store(registry(), store).collections()
-    except SightsoundError:
-        return False
-
-
-def _dry_run_of_new(wanted: list[OpenedSource]) -> Report:
-    report = Report()
-    for one in wanted:
-        report.added += sum(1 for _ in one.source.items())
-    report.listed = report.added
-    return report
-
-
-def _encoders(plugins: Registry, collection: Collection, flag: str | None):  # type: ignore[no-untyped-def]
-    records = collection.encoders()
-    if not records:
-        return choose(plugins, set_names(flag))
-    have = list(dict.fromkeys(record.set for record in records))
-    if flag and set_names(flag) != have:
-        raise UsageError(
-            f"The collection '{collection.name}' was made with the encoders {','.join(have)}. To change them:"
-            f" sightsound index --rebuild --encoders {flag} --collection {collection.name}"
-        )
-    return of_collection(plugins, collection)
-
-
-def _run(plugins: Registry, collection: Collection, wanted: list[OpenedSource], encoders, options: Options) -> Report:  # type: ignore[no-untyped-def]
-    total = Report()
-    for one in wanted:
-        with _Bar(one) as bar:
-            report = index(plugins, collection, one.source, encoders, _with_progress(options, bar.show))
-        if not options.dry_run:
-            one.remember(collection)
-        for key, value in vars(report).items():
-            setattr(total, key, getattr(total, key) + value)
-    return total
-
-
-def _with_progress(options: Options, show) -> Options:  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    return replace(options, progress=show)
-
-
-def _rebuild(store: str | None, name: str | None, encoders: str | None, options: Options) -> Report:
-    plugins = registry()
-    found = open_store(plugins, store)
-    wanted_name = setting("collection", name)
-    old = found.open(wanted_name)
-    try:
-        sources = Sources(plugins, old).all()
-        chosen = choose(plugins, set_names(encoders) if encoders else list(dict.fromkeys(r.set for r in old.encoders())))
+        known = Sources(registry(), old).all()
+        have = list(dict.fromkeys(record.set for record in old.encoders()))
     finally:
         old.close()
-    beside = f"{wanted_name}.rebuilt"
-    new = found.open(beside, create=True)
-    try:
-        if new.encoders() and [r.fingerprint for r in new.encoders()] != [r.fingerprint for r in chosen.records()]:
-            new.close()
-            found.drop(beside)
-            new = found.open(beside, create=True)
-        report = _run(plugins, new, sources, chosen, options)
-    finally:
-        new.close()
-    if not options.dry_run:
-        found.switch(beside, wanted_name)
-    return report
+    given = {one.source.name for one in wanted}
+    sources = [*wanted, *(one for one in known if one.source.name not in given)]
+    if not sources:
+        raise UsageError(f"'{name}' remembers no source to rebuild from; name it: sightsound index SOURCE --rebuild")
+    chosen = choose(registry(), set_names(encoders) if encoders or not have else have)
+    return _counted(sources) if options.dry_run else rebuild(store, name, sources, chosen, options, _run)
 
 
-class _Bar:
-    """A progress bar on stderr, where that is a terminal: how many, how fast, how long still."""
-
-    def __init__(self, opened: OpenedSource) -> None:
-        self._opened = opened
-        self._progress = None
-
-    def __enter__(self) -> _Bar:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._progress = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
-                console=Console(stderr=True), transient=True,
-            )
-            self._progress.start()
-            self._task = self._progress.add_task(
-                self._opened.source.name.rpartition("/")[2], total=self._opened.source.count(), rate=""
-            )
-        return self
-
-    def show(self, report: Report) -> None:
-        if self._progress:
-            task = self._progress.tasks[0]
-            speed = f"{task.speed:.0f}/s" if task.speed else ""
-            self._progress.update(self._task, completed=report.done, rate=speed)
-
-    def __exit__(self, *exception: object) -> None:
-        if self._progress:
-            self._progress.stop()
+def _counted(wanted: Sequence[OpenedSource]) -> Report:
+    """The report of a dry run in which everything is new."""
+    count = sum(1 for one in wanted for _ in one.source.items())
+    return Report(listed=count, added=count)
 
 
-def _print(report: Report, dry_run: bool) -> None:
-    would = "would be " if dry_run else ""
-    lines = [
-        (report.added, f"{would}added"),
-        (report.changed, f"changed, {would}read again" if dry_run else "changed, read again"),
-        (report.described, f"{would}described anew"),
-        (report.moved, "moved, recognised"),
-        (report.copied, "copies of what was known"),
-        (report.unchanged, "unchanged"),
-        (report.pruned, "removed"),
-        (report.failed, "failed"),
-    ]
-    said = [f"{count:,} {what}" for count, what in lines if count]
-    print(f"{plural(report.listed, 'item')}: {', '.join(said) or 'nothing to do'}")
-    for warning in report.warnings:
-        note(f"warning: {warning}")
-    for uri, reason in report.failures[:5]:
-        note(f"failed: {uri}: {reason}")
-    if report.failed:
-        note("All that failed, with reasons: sightsound failed")
-    if report.gone:
-        note(f"{plural(report.gone, 'item')} no longer in the source; to remove: add --prune")
-    if not report.listed:
-        note("The source holds nothing that sightsound reads.")
+def _run(collection: Collection, wanted: Sequence[OpenedSource], encoders: EncoderSet, options: Options) -> Report:
+    total = Report()
+    for one in wanted:
+        with Bar(one.source) as bar:
+            total += index(registry(), collection, one.source, encoders, replace(options, progress=bar.show))
+        if not options.dry_run:
+            one.remember(collection)
+    return total

@@ -54,7 +54,9 @@ def search_command(
     image: Annotated[
         list[str] | None, typer.Option("--image", help="A picture to search by, with a weight: ref.jpg:0.5")
     ] = None,
-    like: Annotated[list[str] | None, typer.Option("--like", help="An item, or a picture, to find others like.")] = None,
+    like: Annotated[
+        list[str] | None, typer.Option("--like", help="An item, or a picture, to find others like.")
+    ] = None,
     without: Annotated[list[str] | None, typer.Option("--not", help="Words to push away.")] = None,
     kind: KindOption = None,
     tag: TagOption = None,
@@ -158,7 +160,7 @@ def _like(collection: Collection, written: str) -> Part:
 
     missing: ItemMissing | None = None
     rest, weight = _weighed(written)
-    for reference, counts in dict([(written, 1.0), (rest, weight)]).items():
+    for reference, counts in {written: 1.0, rest: weight}.items():
         try:
             return ItemPart(find_item(collection, reference).id, counts)
         except ItemMissing as error:
@@ -171,8 +173,14 @@ def _like(collection: Collection, written: str) -> Part:
 
 
 def _answer(
-    plugins: Registry, collection: Collection, parts: tuple[Part, ...], filters: Filters, sort: str, offset: int,
-    limit: int, output: Output,
+    plugins: Registry,
+    collection: Collection,
+    parts: tuple[Part, ...],
+    filters: Filters,
+    sort: str,
+    offset: int,
+    limit: int,
+    output: Output,
 ) -> None:
     from sightsound.encoders import of_collection
     from sightsound.opening import Sources
@@ -204,7 +212,13 @@ def _title(parts: tuple[Part, ...]) -> str:
 
     said = []
     for part in parts:
-        name = part.text if isinstance(part, TextPart) else part.path.name if isinstance(part, FilePart) else part.item_id[:8]
+        name = (
+            part.text
+            if isinstance(part, TextPart)
+            else part.path.name
+            if isinstance(part, FilePart)
+            else part.item_id[:8]
+        )
         said.append(f"not {name}" if part.weight < 0 else name)
     return " + ".join(said).replace("+ not", "− ") or "All items"
 

@@ -28,7 +28,9 @@ def show_command(
         segments = found.segments([one.id]).get(one.id, [])
         known = item_object(one, Sources(plugins, found)) | {
             "metadata_from": layers_object(one),
-            "segments": [{"id": s.id, "kind": s.kind, "start": s.start, "end": s.end, "text": s.text} for s in segments],
+            "segments": [
+                {"id": s.id, "kind": s.kind, "start": s.start, "end": s.end, "text": s.text} for s in segments
+            ],
         }
     if as_json:
         print_json(known)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from sightsound.calibration import calibrated_items
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, megabytes, plural, print_json
 from sightsound.opening import SOURCES, open_store
 from sightsound.registry import registry
+from sightsound.stores.base import Collection
 
 
 def register(app: typer.Typer) -> None:
@@ -17,30 +20,11 @@ def register(app: typer.Typer) -> None:
 def status_command(store: StoreOption = None, collection: CollectionOption = None, as_json: JsonOption = False) -> None:
     """Show the collections of a store: items, spaces, encoders, sources and bytes."""
     found = open_store(registry(), store)
-    names = [collection] if collection else found.collections()
-    known = []
-    for name in names:
+    known: list[dict[str, Any]] = []
+    for name in [collection] if collection else found.collections():
         one = found.open(name)
         try:
-            status, items = one.status(), one.count()
-            known.append(
-                {
-                    "collection": name,
-                    "items": dict(status.items),
-                    "failed": status.failed,
-                    "spaces": [
-                        {"space": space, "segments": kind, "vectors": count}
-                        for (space, kind), count in sorted(status.segments.items())
-                    ],
-                    "encoders": [
-                        {"set": r.set, "name": r.name, "reads": r.reads, "fingerprint": r.fingerprint}
-                        for r in one.encoders()
-                    ],
-                    "sources": sorted(one.state(SOURCES) or {}),
-                    "calibrated": calibrated_items(one) == items,
-                    "bytes": status.bytes,
-                }
-            )
+            known.append(_described(one))
         finally:
             one.close()
     if as_json:
@@ -50,15 +34,39 @@ def status_command(store: StoreOption = None, collection: CollectionOption = Non
     if not known:
         print("No collections yet. Make one with: sightsound index FOLDER")
     for entry in known:
-        counts = ", ".join(plural(count, kind) for kind, count in entry["items"].items()) or "no items"
-        print(f"\n{entry['collection']}: {counts}, {megabytes(entry['bytes'])}")
-        for space in entry["spaces"]:
-            print(f"  {space['vectors']:>9,} {space['segments']} vectors in {space['space']}")
-        for encoder in entry["encoders"]:
-            print(f"  encoder {encoder['set']}/{encoder['name']}: {encoder['fingerprint']}")
-        for source in entry["sources"]:
-            print(f"  source {source}")
-        if entry["failed"]:
-            print(f"  {entry['failed']:,} failed: sightsound failed")
-        if not entry["calibrated"]:
-            print("  items changed since the line between matches and chance was drawn; the next index run redraws it")
+        _print(entry)
+
+
+def _described(collection: Collection) -> dict[str, Any]:
+    status = collection.status()
+    return {
+        "collection": status.name,
+        "items": dict(status.items),
+        "failed": status.failed,
+        "spaces": [
+            {"space": space, "segments": kind, "vectors": count}
+            for (space, kind), count in sorted(status.segments.items())
+        ],
+        "encoders": [
+            {"set": record.set, "name": record.name, "reads": record.reads, "fingerprint": record.fingerprint}
+            for record in collection.encoders()
+        ],
+        "sources": sorted(collection.state(SOURCES) or {}),
+        "calibrated": calibrated_items(collection) == collection.count(),
+        "bytes": status.bytes,
+    }
+
+
+def _print(entry: dict[str, Any]) -> None:
+    counts = ", ".join(plural(count, kind) for kind, count in entry["items"].items()) or "no items"
+    print(f"\n{entry['collection']}: {counts}, {megabytes(entry['bytes'])}")
+    for space in entry["spaces"]:
+        print(f"  {space['vectors']:>9,} {space['segments']} vectors in {space['space']}")
+    for encoder in entry["encoders"]:
+        print(f"  encoder {encoder['set']}/{encoder['name']}: {encoder['fingerprint']}")
+    for source in entry["sources"]:
+        print(f"  source {source}")
+    if entry["failed"]:
+        print(f"  {entry['failed']:,} failed: sightsound failed")
+    if not entry["calibrated"]:
+        print("  items changed since the line between matches and chance was drawn; the next index run redraws it")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+
 from sightsound.filters import Filters
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
 

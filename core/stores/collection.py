@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from sightsound.errors import CollectionBusy, StoreError
 from sightsound.filters import Filters
 from sightsound.stores import integrity, nearest, reading, sqlfilters, upkeep, writing
@@ -78,9 +79,7 @@ class LocalCollection(Collection):
 
     def set_state(self, key: str, value: Any) -> None:
         with self._changing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO states (key, value) VALUES (?, ?)", (key, as_json(value))
-            )
+            connection.execute("INSERT OR REPLACE INTO states (key, value) VALUES (?, ?)", (key, as_json(value)))
 
     # For the planner
 
@@ -129,9 +128,7 @@ class LocalCollection(Collection):
         with self._database.reading() as connection:
             rows = connection.execute("SELECT record FROM encoders ORDER BY position").fetchall()
         records = [json.loads(record) for (record,) in rows]
-        return [
-            EncoderRecord(**{**r, "spaces": tuple(Space(**space) for space in r["spaces"])}) for r in records
-        ]
+        return [EncoderRecord(**{**r, "spaces": tuple(Space(**space) for space in r["spaces"])}) for r in records]
 
     def state(self, key: str) -> Any:
         with self._database.reading() as connection:
@@ -162,9 +159,7 @@ class LocalCollection(Collection):
     def count(self, filters: Filters = ()) -> int:
         condition, values = sqlfilters.where(filters)
         with self._database.reading() as connection:
-            return int(
-                connection.execute(f"SELECT count(*) FROM items i WHERE {condition}", values).fetchone()[0]
-            )
+            return int(connection.execute(f"SELECT count(*) FROM items i WHERE {condition}", values).fetchone()[0])
 
     def segments(self, item_ids: Iterable[str]) -> dict[str, list[Segment]]:
         with self._database.reading() as connection:
@@ -227,9 +222,7 @@ class LocalCollection(Collection):
         for *row, changed in rows:
             item = item_of(tuple(row))
             when = datetime.fromtimestamp(changed, UTC).isoformat("T", "seconds")
-            found.append(
-                Failure(item.uri, item.reason, next(iter(item.sources), ""), when, item.state == "stale")
-            )
+            found.append(Failure(item.uri, item.reason, next(iter(item.sources), ""), when, item.state == "stale"))
         return found
 
     def counts(self) -> dict[tuple[str, SegmentKind], int]:
@@ -238,12 +231,8 @@ class LocalCollection(Collection):
 
     def status(self) -> Status:
         with self._database.reading() as connection:
-            kinds = connection.execute(
-                f"SELECT i.kind, count(*) FROM items i WHERE {SEEN} GROUP BY i.kind"
-            ).fetchall()
-            failed = connection.execute(
-                "SELECT count(*) FROM items WHERE state IN ('failed', 'stale')"
-            ).fetchone()[0]
+            kinds = connection.execute(f"SELECT i.kind, count(*) FROM items i WHERE {SEEN} GROUP BY i.kind").fetchall()
+            failed = connection.execute("SELECT count(*) FROM items WHERE state IN ('failed', 'stale')").fetchone()[0]
             counted = {(space, str(kind)): n for (space, kind), n in reading.counts(connection).items()}
         return Status(self.name, dict(kinds), failed, counted, _bytes_in(self._folder))
 

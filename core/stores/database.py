@@ -134,9 +134,7 @@ class Database:
             raise
         return connection
 
-    def _steadily(
-        self, connect: Callable[[], sqlite3.Connection], create: bool = False
-    ) -> sqlite3.Connection:
+    def _steadily(self, connect: Callable[[], sqlite3.Connection], create: bool = False) -> sqlite3.Connection:
         """Connect; again, where another collection took the name meanwhile: its log would not fit."""
         deadline = time.monotonic() + _SWITCH_SECONDS
         while True:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+
 from sightsound.stores import vectorfile, words
 from sightsound.stores.rows import SEEN
 from sightsound.stores.shelves import Caches, Shelf, all_shelves
@@ -18,9 +19,7 @@ _MOST_LINES = 20
 
 def check_database(connection: sqlite3.Connection) -> list[str]:
     """What is wrong with the tables, a line each."""
-    found = [
-        f"broken: {line}" for (line,) in connection.execute("PRAGMA integrity_check(20)") if line != "ok"
-    ]
+    found = [f"broken: {line}" for (line,) in connection.execute("PRAGMA integrity_check(20)") if line != "ok"]
     for table, rowid, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST_LINES):
         found.append(f"broken: row {rowid} of {table} hangs on a missing row of {parent}")
     empty = connection.execute(
@@ -32,9 +31,7 @@ def check_database(connection: sqlite3.Connection) -> list[str]:
     for shelf in all_shelves(connection):
         wrong = _wrong_vectors(connection, shelf)
         if wrong:
-            found.append(
-                f"broken: {wrong} vectors of {shelf.space}, {shelf.kind}, are not whole; index again"
-            )
+            found.append(f"broken: {wrong} vectors of {shelf.space}, {shelf.kind}, are not whole; index again")
     return found
 
 
@@ -48,9 +45,7 @@ def passages_fault(connection: sqlite3.Connection) -> str:
         "SELECT count(*) FROM items i LEFT JOIN passages_docsize d ON d.id = i.rowid "
         f"WHERE ({SEEN}) != (d.id IS NOT NULL)"
     ).fetchone()[0]
-    orphans = connection.execute(
-        "SELECT count(*) FROM passages_docsize WHERE id NOT IN (SELECT rowid FROM items)"
-    )
+    orphans = connection.execute("SELECT count(*) FROM passages_docsize WHERE id NOT IN (SELECT rowid FROM items)")
     return "it does not hold the items that there are" if differing or orphans.fetchone()[0] else ""
 
 
@@ -92,9 +87,7 @@ def _remove_leftovers(caches: Caches, shelves: list[Shelf]) -> list[str]:
     return found
 
 
-def _mend_cache(
-    connection: sqlite3.Connection, caches: Caches, shelf: Shelf, fault: str, writable: bool
-) -> str:
+def _mend_cache(connection: sqlite3.Connection, caches: Caches, shelf: Shelf, fault: str, writable: bool) -> str:
     which = f"the scan cache of {shelf.space}, {shelf.kind}"
     if not writable:
         return f"broken: {which}: {fault}; searches work without it; its owner can mend it"
@@ -111,8 +104,6 @@ def _wrong_vectors(connection: sqlite3.Connection, shelf: Shelf) -> int:
     while block := rows.fetchmany(8192):
         whole = [vector for (vector,) in block if len(vector) == 2 * shelf.dims]
         wrong += len(block) - len(whole)
-        lengths = np.linalg.norm(
-            np.frombuffer(b"".join(whole), "<f2").reshape(-1, shelf.dims).astype("f4"), axis=1
-        )
+        lengths = np.linalg.norm(np.frombuffer(b"".join(whole), "<f2").reshape(-1, shelf.dims).astype("f4"), axis=1)
         wrong += int((~(np.abs(lengths - 1) < 0.01)).sum())
     return wrong

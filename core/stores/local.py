@@ -116,7 +116,6 @@ class LocalStore(Store):
     def _folder_of(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
             raise UsageError(
-                f"'{name}' can't name a collection: letters, digits, '-', '_' and '.' can, "
-                "and no '.' at the beginning"
+                f"'{name}' can't name a collection: letters, digits, '-', '_' and '.' can, and no '.' at the beginning"
             )
         return self._folder / name

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import filelock
+
 from sightsound.errors import CollectionBusy
 from sightsound.stores.database import explained
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import simsimd
+
 from sightsound.stores.base import Scored, unit
 from sightsound.stores.rows import json_list
 from sightsound.stores.shelves import BLOCK_ROWS, Shelf, View
@@ -52,9 +53,7 @@ def scan(view: View, coarse: Int8Rows, count: int, chosen: Mask | None) -> Place
             block = part[start : start + BLOCK_ROWS]
             first = offset + start
             distances, places = _block(coarse, block, first, chosen)
-            best, best_places = _least(
-                np.concatenate([best, distances]), np.concatenate([best_places, places]), count
-            )
+            best, best_places = _least(np.concatenate([best, distances]), np.concatenate([best_places, places]), count)
         offset += len(part)
     return best_places
 
@@ -72,9 +71,7 @@ def _block(
     return _distances(coarse, block[rows]), rows + first
 
 
-def _least(
-    distances: npt.NDArray[np.float64], places: Places, count: int
-) -> tuple[npt.NDArray[np.float64], Places]:
+def _least(distances: npt.NDArray[np.float64], places: Places, count: int) -> tuple[npt.NDArray[np.float64], Places]:
     if len(distances) <= count:
         return distances, places
     kept = np.argpartition(distances, count)[:count]
@@ -97,9 +94,7 @@ def _distances(coarse: Int8Rows, block: Int8Rows) -> npt.NDArray[np.float64]:
     return np.array(found, dtype=np.float64, copy=True).reshape(-1)
 
 
-def _rescored(
-    connection: sqlite3.Connection, shelf: Shelf, rowids: Places, direction: Vectors
-) -> list[Scored]:
+def _rescored(connection: sqlite3.Connection, shelf: Shelf, rowids: Places, direction: Vectors) -> list[Scored]:
     rows: list[Any] = connection.execute(
         "SELECT i.id, s.kind, s.number, v.vector FROM vectors v JOIN segments s ON s.rowid = v.segment "
         "JOIN items i ON i.rowid = s.item "

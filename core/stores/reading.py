@@ -7,6 +7,7 @@ from collections.abc import Collection as Many
 from collections.abc import Iterable
 
 import numpy as np
+
 from sightsound.errors import StoreError
 from sightsound.filters import Filters
 from sightsound.stores import sqlfilters
@@ -65,13 +66,9 @@ def vectors(connection: sqlite3.Connection, space: str, segment_ids: Iterable[st
     }
 
 
-def sample(
-    connection: sqlite3.Connection, space: str, kind: SegmentKind, n: int
-) -> tuple[list[str], Vectors]:
+def sample(connection: sqlite3.Connection, space: str, kind: SegmentKind, n: int) -> tuple[list[str], Vectors]:
     """Of the n lowest item ids that have such vectors, the first segments, at most 16 of an item."""
-    shelf = connection.execute(
-        "SELECT id, dims FROM shelves WHERE space = ? AND kind = ?", (space, kind)
-    ).fetchone()
+    shelf = connection.execute("SELECT id, dims FROM shelves WHERE space = ? AND kind = ?", (space, kind)).fetchone()
     if shelf is None or n <= 0:
         return [], np.empty((0, shelf[1] if shelf else 0), np.float32)
     has = (
@@ -90,9 +87,7 @@ def sample(
     return [f"{id}:{kind}:{number}" for id, number, _ in rows], unit(whole)
 
 
-def score(
-    connection: sqlite3.Connection, space: str, vector: Vectors, item_ids: Iterable[str]
-) -> list[Scored]:
+def score(connection: sqlite3.Connection, space: str, vector: Vectors, item_ids: Iterable[str]) -> list[Scored]:
     query = (
         "SELECT i.id, s.kind, s.number, v.vector FROM items i "
         "CROSS JOIN segments s ON s.item = i.rowid AND s.pending = 0 CROSS JOIN vectors v ON v.segment = "
@@ -104,9 +99,7 @@ def score(
         return []
     direction = unit(np.asarray(vector, np.float32).reshape(1, -1))[0]
     if any(len(row[3]) != 2 * len(direction) for row in rows):
-        raise StoreError(
-            f"Space '{space}' holds vectors of another length than the query's {len(direction)} numbers."
-        )
+        raise StoreError(f"Space '{space}' holds vectors of another length than the query's {len(direction)} numbers.")
     scores = cosines([row[3] for row in rows], len(direction), direction)
     return [
         Scored(f"{id}:{kind}:{number}", id, kind, float(score))

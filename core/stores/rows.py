@@ -11,9 +11,7 @@ from urllib.parse import unquote
 
 from sightsound.types import Item, Metadata
 
-ITEM_COLUMNS = (
-    "i.id, i.uri, i.kind, i.revision, i.content, i.state, i.reason, i.facts, i.layers, i.metadata, i.pending"
-)
+ITEM_COLUMNS = "i.id, i.uri, i.kind, i.revision, i.content, i.state, i.reason, i.facts, i.layers, i.metadata, i.pending"
 SEEN = "i.state IN ('ok', 'stale')"
 """What search, listings and counts are about."""
 
@@ -29,9 +27,7 @@ def item_of(row: sqlite3.Row | tuple[Any, ...], planned: bool = False) -> Item:
     id, uri, kind, revision, content, state, reason, facts, layers, metadata, pending = row
     if planned and pending is not None:
         state, revision = "partial", pending
-    item = Item(
-        uri, kind, revision, id=id, content=content, facts=json.loads(facts), state=state, reason=reason
-    )
+    item = Item(uri, kind, revision, id=id, content=content, facts=json.loads(facts), state=state, reason=reason)
     if metadata is not None:
         object.__setattr__(item, "metadata", metadata_of(json.loads(metadata)))
         return item
@@ -104,11 +100,7 @@ def passages(item: Item) -> tuple[str, str, str, str, str]:
 def file_name_words(item: Item) -> str:
     """The file's name without its ending, split where words or numbers begin."""
     path = item.path
-    name = (
-        path.stem
-        if path
-        else unquote(item.uri.split("?")[0].rstrip("/").rsplit("/", 1)[-1]).rsplit(".", 1)[0]
-    )
+    name = path.stem if path else unquote(item.uri.split("?")[0].rstrip("/").rsplit("/", 1)[-1]).rsplit(".", 1)[0]
     return clean(f"{name} {_CAMEL.sub(' ', name)}") if _CAMEL.search(name) else clean(name)
 
 

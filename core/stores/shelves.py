@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
+
 from sightsound.stores import vectorfile
 from sightsound.stores.lock import IndexerLock
 from sightsound.stores.vectorfile import DamagedError, Int8Rows, Keys, Mapped
@@ -80,9 +81,7 @@ def stored_rows(connection: sqlite3.Connection, shelf: Shelf, after: int) -> Ite
         (shelf.id, after, shelf.last),
     )
     while block := rows.fetchmany(8192):
-        vectors = np.frombuffer(b"".join(vector for _, _, vector in block), dtype="<f2").reshape(
-            -1, shelf.dims
-        )
+        vectors = np.frombuffer(b"".join(vector for _, _, vector in block), dtype="<f2").reshape(-1, shelf.dims)
         yield np.array([row[:2] for row in block], dtype=np.int64), vectorfile.quantised(vectors)
 
 
@@ -171,9 +170,7 @@ class Caches:
         for shelf in all_shelves(connection):
             try:
                 header = vectorfile.read_header(self.path(shelf), shelf.generation, shelf.dims)
-                alive = connection.execute(
-                    "SELECT count(*) FROM vectors WHERE shelf = ?", (shelf.id,)
-                ).fetchone()[0]
+                alive = connection.execute("SELECT count(*) FROM vectors WHERE shelf = ?", (shelf.id,)).fetchone()[0]
                 if header.count - alive > _DEAD_SHARE * header.count:
                     self.catch_up(connection, shelf, anew=True)
             except (DamagedError, OSError):

@@ -23,9 +23,7 @@ def where(filters: Filters) -> tuple[str, list[str | float]]:
 
 def _clause(condition: Condition) -> tuple[str, list[str | float]]:
     if condition.field not in FIELDS:
-        raise UsageError(
-            f"There is no field '{condition.field}' to filter by; there are: {', '.join(FIELDS)}"
-        )
+        raise UsageError(f"There is no field '{condition.field}' to filter by; there are: {', '.join(FIELDS)}")
     if condition.operator not in _COMPARISONS:
         raise UsageError(f"'{condition.operator}' is no comparison; there are: is, >=, <=")
     if not condition.values:

@@ -12,8 +12,7 @@ from sightsound.stores.writing import refresh, remove_rows
 from sightsound.types import Item
 
 _HAS_VECTORS = (
-    "EXISTS (SELECT 1 FROM segments s JOIN vectors v ON v.segment = s.rowid "
-    "WHERE s.item = ? AND s.pending = 0)"
+    "EXISTS (SELECT 1 FROM segments s JOIN vectors v ON v.segment = s.rowid WHERE s.item = ? AND s.pending = 0)"
 )
 
 
@@ -29,10 +28,7 @@ def fail(connection: sqlite3.Connection, item: Item, reason: str) -> None:
     rowid, stored = row[-1], item_of(row[:-1])
     connection.execute("DELETE FROM segments WHERE item = ? AND pending = 1", (rowid,))
     layers = {**stored.layers, **item.layers}
-    kept = (
-        stored.state in ("ok", "stale")
-        and connection.execute(f"SELECT {_HAS_VECTORS}", (rowid,)).fetchone()[0]
-    )
+    kept = stored.state in ("ok", "stale") and connection.execute(f"SELECT {_HAS_VECTORS}", (rowid,)).fetchone()[0]
     if kept:
         # The revision is the one that failed, so that it is not tried again unasked; the rest stays.
         now = replace(stored, revision=item.revision, state="stale", reason=reason)
@@ -64,9 +60,7 @@ def release(connection: sqlite3.Connection, ids: Iterable[str], source: str) -> 
 
 def remove(connection: sqlite3.Connection, ids: Iterable[str]) -> int:
     query = "SELECT rowid FROM items WHERE id IN (SELECT value FROM json_each(?))"
-    return remove_rows(
-        connection, [rowid for (rowid,) in connection.execute(query, (json_list(ids),)).fetchall()]
-    )
+    return remove_rows(connection, [rowid for (rowid,) in connection.execute(query, (json_list(ids),)).fetchall()])
 
 
 def _insert_failed(connection: sqlite3.Connection, item: Item) -> None:

@@ -68,11 +68,7 @@ class Header:
     @staticmethod
     def unpack(data: bytes) -> Header:
         body, check = data[: _HEADER.size], data[_HEADER.size : _HEADER.size + 4]
-        if (
-            len(check) != 4
-            or zlib.crc32(body) != int.from_bytes(check, "little")
-            or not body.startswith(_MAGIC)
-        ):
+        if len(check) != 4 or zlib.crc32(body) != int.from_bytes(check, "little") or not body.startswith(_MAGIC):
             raise DamagedError("its header is not whole")
         return Header(*_HEADER.unpack(body)[1:])
 
@@ -138,9 +134,7 @@ def load(path: Path, generation: int, dims: int, known: Mapped | None = None) ->
     return Mapped(header, matrix, keys)
 
 
-def write(
-    path: Path, generation: int, dims: int, covered: int, blocks: Iterable[tuple[Keys, Int8Rows]]
-) -> None:
+def write(path: Path, generation: int, dims: int, covered: int, blocks: Iterable[tuple[Keys, Int8Rows]]) -> None:
     """Make the cache anew from blocks of rows in the order of their keys. Raises OSError."""
     header = Header(dims, generation, edition=secrets.randbits(62))
     rows, fresh = _rows_path(path, header.edition), path.with_name(path.name + ".tmp")
@@ -183,9 +177,7 @@ def files(path: Path, header: Header) -> tuple[Path, Path]:
     return path, _rows_path(path, header.edition)
 
 
-def _append(
-    header: Header, matrix_file: BinaryIO, rows_file: BinaryIO, keys: Keys, matrix: Int8Rows
-) -> Header:
+def _append(header: Header, matrix_file: BinaryIO, rows_file: BinaryIO, keys: Keys, matrix: Int8Rows) -> Header:
     matrix_file.seek(_START + header.count * header.dims)
     matrix_file.write(np.ascontiguousarray(matrix).tobytes())
     rows_file.seek(header.count * 16)

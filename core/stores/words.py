@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+
 from sightsound.filters import Filters
 from sightsound.stores import sqlfilters
 from sightsound.stores.base import Scored
@@ -104,9 +105,7 @@ def _best(
 
 
 def _scored(connection: sqlite3.Connection, query: str, rowid: int, share: float) -> Scored:
-    marked = ", ".join(
-        f"highlight(passages, {column}, '{_MARK}', '{_UNMARK}')" for column in range(len(_FIELDS))
-    )
+    marked = ", ".join(f"highlight(passages, {column}, '{_MARK}', '{_UNMARK}')" for column in range(len(_FIELDS)))
     row = connection.execute(
         f"SELECT i.id, {marked} FROM passages JOIN items i ON i.rowid = passages.rowid "
         "WHERE passages MATCH ? AND passages.rowid = ?",

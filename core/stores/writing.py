@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from sightsound.errors import StoreError
 from sightsound.stores import shelves, words
 from sightsound.stores.base import Entry
@@ -32,8 +33,7 @@ _INSERT_ITEM = (
     f"height, duration, pending, changed, added, id, rowid) VALUES ({', '.join('?' * 19)})"
 )
 _INSERT_SEGMENT = (
-    'INSERT INTO segments (rowid, item, kind, number, start, "end", text, pending) '
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    'INSERT INTO segments (rowid, item, kind, number, start, "end", text, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?)'
 )
 _INSERT_VECTOR = "INSERT INTO vectors (rowid, segment, shelf, vector) VALUES (?, ?, ?, ?)"
 _INSERT_WORD = "INSERT INTO words (field, folded, word, item) VALUES (?, ?, ?, ?)"
@@ -112,22 +112,15 @@ class _Batch:
 
     def _look_up(self) -> dict[str, _Known]:
         rows = self.connection.execute(
-            "SELECT id, rowid, uri, state, reason, pending FROM items WHERE id IN (SELECT value FROM "
-            "json_each(?))",
+            "SELECT id, rowid, uri, state, reason, pending FROM items WHERE id IN (SELECT value FROM json_each(?))",
             (json_list(entry.item.id for entry in self.entries),),
         )
         return {id: _Known(*row) for id, *row in rows}
 
     def _free_uris(self) -> None:
         """Items may swap URIs; one outside this batch that has one of ours lost its file, and goes."""
-        moved = [
-            e.item.id
-            for e in self.entries
-            if e.item.id in self.known and self.known[e.item.id].uri != e.item.uri
-        ]
-        self.connection.executemany(
-            "UPDATE items SET uri = 'moving:' || id WHERE id = ?", [(id,) for id in moved]
-        )
+        moved = [e.item.id for e in self.entries if e.item.id in self.known and self.known[e.item.id].uri != e.item.uri]
+        self.connection.executemany("UPDATE items SET uri = 'moving:' || id WHERE id = ?", [(id,) for id in moved])
         ours = {entry.item.id for entry in self.entries}
         holders = self.connection.execute(
             "SELECT id, rowid FROM items WHERE uri IN (SELECT value FROM json_each(?))",
@@ -183,11 +176,7 @@ class _Batch:
                 [(item, segment.kind, segment.number) for segment in entry.segments],
             )
         elif known and not pending:
-            kinds = (
-                None
-                if entry.replaces is None
-                else entry.replaces | {segment.kind for segment in entry.segments}
-            )
+            kinds = None if entry.replaces is None else entry.replaces | {segment.kind for segment in entry.segments}
             if self._is_stored(entry, item, kinds):
                 return
             _remove_segments(self.connection, item, kinds)
@@ -225,9 +214,7 @@ class _Batch:
         for space, vectors in entry.vectors.items():
             for id, vector in vectors.items():
                 if id not in placed:
-                    raise ValueError(
-                        f"a vector of {space} is for {id}, which is not among the entry's segments"
-                    )
+                    raise ValueError(f"a vector of {space} is for {id}, which is not among the entry's segments")
                 rowid, segment = placed[id]
                 rowids, items, given = self.vectors[space, segment.kind]
                 rowids.append(rowid)
@@ -273,9 +260,7 @@ class _Batch:
                 query = "SELECT DISTINCT kind FROM segments WHERE item = ? AND pending = 1"
                 kinds = entry.replaces | {kind for (kind,) in self.connection.execute(query, (known.rowid,))}
             _remove_segments(self.connection, known.rowid, kinds)
-            self.connection.execute(
-                "UPDATE segments SET pending = 0 WHERE item = ? AND pending = 1", (known.rowid,)
-            )
+            self.connection.execute("UPDATE segments SET pending = 0 WHERE item = ? AND pending = 1", (known.rowid,))
 
 
 def _says_only(entry: Entry) -> bool:
@@ -317,17 +302,13 @@ def _remove_segments(connection: sqlite3.Connection, item: int, kinds: Iterable[
         )
 
 
-def _index_words(
-    connection: sqlite3.Connection, items: Sequence[tuple[int, Item]], known: Iterable[int]
-) -> None:
+def _index_words(connection: sqlite3.Connection, items: Sequence[tuple[int, Item]], known: Iterable[int]) -> None:
     """Make items findable by what they say: filters for all, text search for those that search may show."""
     known = set(known)
     before = [(rowid,) for rowid, _ in items if rowid in known]
     connection.executemany("DELETE FROM words WHERE item = ?", before)
     connection.executemany("DELETE FROM passages WHERE rowid = ?", before)
-    connection.executemany(
-        _INSERT_WORD, [(*word, rowid) for rowid, item in items for word in word_values(item)]
-    )
+    connection.executemany(_INSERT_WORD, [(*word, rowid) for rowid, item in items for word in word_values(item)])
     seen = [(rowid, *passages(item)) for rowid, item in items if item.state in ("ok", "stale")]
     connection.executemany(words.INSERT, seen)
 

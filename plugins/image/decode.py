@@ -54,13 +54,17 @@ def decode(file: BinaryIO, min_side: int) -> Decoded:
     except MediaError:
         raise
     except UnidentifiedImageError:
-        raise MediaError(f"it is not a picture of a kind that is read ({', '.join(formats)}), or it is damaged") from None
+        raise MediaError(
+            f"it is not a picture of a kind that is read ({', '.join(formats)}), or it is damaged"
+        ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise MediaError(f"the picture is over the limit of {PIXELS // 1_000_000} megapixels") from None
     except MemoryError:
         raise
     except Exception as error:  # decoders raise far more than OSError on damaged files
-        raise MediaError(f"the file is cut short or damaged: {' '.join(str(error).split()) or type(error).__name__}") from error
+        raise MediaError(
+            f"the file is cut short or damaged: {' '.join(str(error).split()) or type(error).__name__}"
+        ) from error
 
 
 def _decode(picture: Image.Image, min_side: int) -> Decoded:

@@ -31,14 +31,10 @@ def picture_facts(picture: Decoded) -> dict[str, Any]:
 def palette(image: Image.Image) -> list[list[Any]]:
     """Up to five colours by median cut, with their shares of the area, the largest first."""
     small = image.resize((48, 48), Image.Resampling.BOX)
-    cut = small.quantize(COLOURS, Image.Quantize.MEDIANCUT)
-    colours = cut.getpalette() or []
-    counts = sorted(((count, index) for count, index in cut.getcolors() or []), reverse=True)  # type: ignore[misc]
-    total = 48 * 48
-    return [
-        ["#{:02x}{:02x}{:02x}".format(*colours[3 * index : 3 * index + 3]), round(count / total, 3)]
-        for count, index in counts
-    ]
+    cut = np.asarray(small.quantize(COLOURS, Image.Quantize.MEDIANCUT).convert("RGB")).reshape(-1, 3)
+    colours, counts = np.unique(cut, axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return [[f"#{bytes(colours[number]).hex()}", round(int(counts[number]) / len(cut), 3)] for number in order]
 
 
 def perceptual_hash(image: Image.Image) -> str:

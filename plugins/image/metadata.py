@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from PIL import Image, IptcImagePlugin
+from PIL import Image, ImageFile, IptcImagePlugin
 
 from sightsound import Metadata
 
@@ -54,7 +54,10 @@ def _xmp(image: Image.Image) -> Metadata:
             found.setdefault(_short(name), []).append(value)
         for child in described:
             found.setdefault(_short(child.tag), []).extend(_values(child))
-    first = lambda *names: next((found[name][0] for name in names if found.get(name)), "")  # noqa: E731
+
+    def first(*names: str) -> str:
+        return next((found[name][0] for name in names if found.get(name)), "")
+
     return _metadata(
         title=first("dc:title"),
         description=first("dc:description"),
@@ -87,23 +90,39 @@ def _values(element: Element) -> list[str]:
 
 
 def _iptc(image: Image.Image) -> Metadata:
-    info: dict[tuple[int, int], Any] = IptcImagePlugin.getiptcinfo(image) or {}
-    get = lambda number: [_decoded(v) for v in _many(info.get((2, number)))]  # noqa: E731
-    first = lambda number: next(iter(get(number)), "")  # noqa: E731
+    info: dict[tuple[int, int], Any] = (
+        IptcImagePlugin.getiptcinfo(image) if isinstance(image, ImageFile.ImageFile) else None
+    ) or {}
+
+    def get(number: int) -> list[str]:
+        return [_decoded(value) for value in _many(info.get((2, number)))]
+
+    def first(number: int) -> str:
+        return next(iter(get(number)), "")
+
     day, time = first(55), first(60)
     date = f"{day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) >= 8 else ""
     if date and len(time) >= 6:
         date += f"T{time[:2]}:{time[2:4]}:{time[4:6]}"
     return _metadata(
-        title=first(5), description=first(120), tags=get(25), author=", ".join(get(80)), licence=first(116),
-        page_url="", date=date, credit=first(110),
+        title=first(5),
+        description=first(120),
+        tags=get(25),
+        author=", ".join(get(80)),
+        licence=first(116),
+        page_url="",
+        date=date,
+        credit=first(110),
     )
 
 
 def _exif(image: Image.Image) -> Metadata:
     exif = image.getexif()
     inner = exif.get_ifd(_EXIF_IFD)
-    wide = lambda tag: _utf16(exif.get(tag))  # noqa: E731
+
+    def wide(tag: int) -> str:
+        return _utf16(exif.get(tag))
+
     return _metadata(
         title=wide(0x9C9B),
         description=_decoded(exif.get(0x010E, "")),
@@ -121,8 +140,14 @@ def _metadata(
 ) -> Metadata:
     kept = dict.fromkeys(tag for tag in map(_clean, tags) if tag)
     return Metadata(
-        _clean(title), _clean(description), tuple(kept)[:MOST_TAGS], _clean(author), _clean(licence),
-        _clean(page_url), _iso(date), _clean(credit),
+        _clean(title),
+        _clean(description),
+        tuple(kept)[:MOST_TAGS],
+        _clean(author),
+        _clean(licence),
+        _clean(page_url),
+        _iso(date),
+        _clean(credit),
     )
 
 

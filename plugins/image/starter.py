@@ -89,7 +89,8 @@ class Starter:
         picture = np.zeros((len(batch), PICTURE_SPACE.dims), np.float32)
         for rows, outputs in self.layers(batch):
             text[rows] = self.into_text_space(outputs)
-            picture[rows] = _unit((outputs[0] - self._heads["mean"]) @ self._heads["components"])
+            features: Vectors = outputs[0] - self._heads["mean"]
+            picture[rows] = _unit(features @ self._heads["components"])
         return text, picture
 
     def layers(self, batch: Sequence[npt.NDArray[np.uint8]]) -> list[tuple[list[int], list[Vectors]]]:
@@ -107,9 +108,9 @@ class Starter:
     def into_text_space(self, outputs: Sequence[Vectors], conse: float = CONSE, adapted: float = 1.0) -> Vectors:
         """The adapter's and ConSE's vectors, summed with these shares: float32 (n, 384), rows of unit length."""
         features, probabilities, *blocks = outputs
-        vectors = conse * self.conse(probabilities)
+        vectors: Vectors = np.float32(conse) * self.conse(probabilities)
         if adapted:
-            vectors += adapted * self._adapter.apply(adapter_input(features, probabilities, blocks))
+            vectors += np.float32(adapted) * self._adapter.apply(adapter_input(features, probabilities, blocks))
         return _unit(vectors)
 
     def conse(self, probabilities: Vectors) -> Vectors:

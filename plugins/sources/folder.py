@@ -23,7 +23,9 @@ def open_folder(argument: str, options: Mapping[str, str]) -> Source | None:
         return None
     path = Path(argument).expanduser()
     if path.is_file() and kind_of(path) is None:
-        raise UsageError(f"{path} is not a file that is read; there are: {', '.join(sorted(KINDS))}, {', '.join(TABLES)}")
+        raise UsageError(
+            f"{path} is not a file that is read; there are: {', '.join(sorted(KINDS))}, {', '.join(TABLES)}"
+        )
     check_options(options, OPTIONS, "folder")
     patterns = tuple(pattern.strip() for pattern in options.get("ignore", "").split(",") if pattern.strip())
     recursive = options.get("recursive", "yes").lower() not in ("no", "false", "0")

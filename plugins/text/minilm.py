@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sightsound import Device, EncoderSpec, Role, Space, TextInput, Vectors
+from sightsound import EncoderSpec, Role, Space, TextInput, Vectors
 
 MODELS = Path(__file__).parent / "models"
 SPACE = Space("minilm", 384)

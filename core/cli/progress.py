@@ -1,0 +1,94 @@
+"""How an index run is shown: a bar while it goes on, and a report at its end."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from sightsound.cli.common import note, plural
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from sightsound.indexing import Report
+    from sightsound.sources import Source
+
+SHOWN_FAILURES = 5
+
+
+class Bar:
+    """A progress bar on stderr, where that is a terminal: how many, how fast, how long still."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> Bar:
+        if sys.stderr.isatty():
+            self._progress = _progress()
+            self._progress.start()
+            name = self._source.name.rpartition("/")[2]
+            self._progress.add_task(name, total=self._source.count(), rate="", failed="")
+        return self
+
+    def show(self, report: Report) -> None:
+        if self._progress:
+            task = self._progress.tasks[0]
+            self._progress.update(
+                task.id,
+                completed=report.done,
+                rate=f"{task.speed:.0f}/s" if task.speed else "",
+                failed=f"{report.failed:,} failed" if report.failed else "",
+            )
+
+    def __exit__(self, *exception: object) -> None:
+        if self._progress:
+            self._progress.stop()
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def report_object(report: Report) -> dict[str, Any]:
+    failures = [{"uri": uri, "reason": reason} for uri, reason in report.failures]
+    return asdict(report) | {"failures": failures}
+
+
+def print_report(report: Report, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    lines = [
+        (report.added, f"{would}added"),
+        (report.changed, "changed, would be read again" if dry_run else "changed, read again"),
+        (report.described, f"{would}described anew"),
+        (report.moved, "moved, recognised"),
+        (report.copied, "copies of what was known"),
+        (report.unchanged, "unchanged"),
+        (report.pruned, "removed"),
+        (report.failed, "failed"),
+    ]
+    said = [f"{count:,} {what}" for count, what in lines if count]
+    print(f"{plural(report.listed, 'item')}: {', '.join(said) or 'nothing to do'}")
+    for warning in report.warnings:
+        note(f"warning: {warning}")
+    for uri, reason in report.failures[:SHOWN_FAILURES]:
+        note(f"failed: {uri}: {reason}")
+    if report.failed and not dry_run:
+        note("All that failed, with reasons: sightsound failed")
+    if report.gone:
+        note(f"{plural(report.gone, 'item')} no longer in the source; to remove: add --prune")
+    if not report.listed:
+        note("The source holds nothing that sightsound reads.")
