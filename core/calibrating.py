@@ -1,39 +1,44 @@
 """Putting scores of different spaces on one scale, and telling matches from chance.
 
 Raw cosines of different spaces, and of different kinds of segment within one space, are not comparable. Each is
-measured against what *unrelated* queries score on a sample of the collection: pooled over queries and segments, since
-standardising each query by itself would throw away the evidence whether it matches anything at all.
+measured against what *unrelated* queries score on a sample of the collection, pooled over queries: standardising each
+query by itself would throw away the evidence whether it matches anything at all.
 
 How good an unrelated query's best match among n segments is follows an extreme-value distribution (Gumbel 1958,
-"Statistics of Extremes"); its location grows with the logarithm of n.
+"Statistics of Extremes"); its location grows with the logarithm of n. A score is told by where it lies in that
+distribution, so that equal standardised scores are equally unlikely to be chance, whatever gave them.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sightsound.types import Vectors
 
 LEAST = 50
-"""Sampled segments under which no confidence is given."""
+"""Sampled segments, and unrelated queries, under which no confidence is given."""
 PROBABLE = 0.8
 """The confidence from which a match is called probable: one unrelated query in five gets a better one by chance."""
 SPREAD_FLOOR = 0.02
-"""The least spread of cosines that is believed, for samples that are small or all alike."""
-SCALE_FLOOR = 0.05
-_LOW, _MIDDLE = 0.1, 0.5
+"""The least spread of scores that is believed, for samples that are small or all alike."""
+SCALE_FLOOR = 0.5
+"""The least scale of the Gumbel distribution that is believed, in spreads."""
+LOWER = (0.1, 0.5)
+UPPER = (0.5, 0.9)
+"""The quantiles that a Gumbel distribution is fitted by. LOWER for similarities: some of the unrelated queries will be
+related to the collection after all, and those lie above. UPPER for shares of words, mostly zero."""
 
 
 @dataclass(frozen=True)
 class Calibration:
     """The background of one (space, query medium, segment kind).
 
-    mean, spread: of unrelated queries' scores. location, scale: of the Gumbel distribution that the best
-    standardised score among `sample` segments follows for unrelated queries; scale is 0 where it is not known.
+    mean, spread: of unrelated queries' scores. location, scale: of the Gumbel distribution that an unrelated query's
+    best score among `sample` segments follows, in spreads above the mean. measured: whether there was enough to tell.
     """
 
     mean: float
@@ -41,19 +46,17 @@ class Calibration:
     location: float
     scale: float
     sample: int
+    measured: bool
 
-    def standardise(self, scores: npt.NDArray[np.floating[Any]] | float) -> npt.NDArray[np.floating[Any]] | float:
-        """Scores in spreads above the mean of unrelated queries."""
-        return (scores - self.mean) / self.spread
+    def standardise(self, score: float, among: int) -> float:
+        """Where the score lies among the best scores of unrelated queries, in a collection of `among` segments.
 
-    def confidence(self, standardised: float, segments: int) -> float | None:
-        """One minus the chance that an unrelated query's best among `segments` is as good: 0..1, or None."""
-        if not self.scale:
-            return None
-        location = self.location + self.scale * np.log(max(segments, 1) / self.sample)
-        return float(np.exp(-np.exp(-(standardised - location) / self.scale)))
+        0 is the likeliest best score of an unrelated query; each further 1 is e times rarer.
+        """
+        location = self.location + self.scale * math.log(max(among, 1) / self.sample)
+        return ((score - self.mean) / self.spread - location) / self.scale
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
@@ -61,23 +64,45 @@ class Calibration:
         return cls(**value)
 
 
-def calibrate(scores: Vectors, floor: float = SPREAD_FLOOR) -> Calibration:
-    """Learn the background from scores of unrelated queries.
+def confidence(standardised: float) -> float:
+    """One minus the chance that an unrelated query finds as good a match: 0 to 1."""
+    return math.exp(-math.exp(-max(standardised, -50.0)))
 
-    scores: float32 (queries, sample); NaN where a query should not be compared with a segment (its own item).
-    The Gumbel distribution is fitted to each query's best score by its median and its lowest tenth: some of the
-    unrelated queries will be related to the collection after all, and those lie above.
+
+def calibrate(scores: Vectors, floor: float = SPREAD_FLOOR, quantiles: tuple[float, float] = LOWER) -> Calibration:
+    """Learn the background from scores of queries that have nothing to do with the collection.
+
+    scores: float32 (queries, sample). floor: the least spread that is believed.
     """
-    mean, spread = float(np.nanmean(scores)), max(float(np.nanstd(scores)), floor)
-    sample = scores.shape[1]
-    if sample < LEAST or scores.shape[0] < LEAST:
-        return Calibration(mean, spread, 0.0, 0.0, sample)
-    best = (np.nanmax(scores, axis=1) - mean) / spread
-    low, middle = np.quantile(best, [_LOW, _MIDDLE])
-    scale = max(float((middle - low) / (_gumbel(_MIDDLE) - _gumbel(_LOW))), SCALE_FLOOR)
-    return Calibration(mean, spread, float(middle - scale * _gumbel(_MIDDLE)), scale, sample)
+    mean, spread = float(scores.mean()), max(float(scores.std()), floor)
+    queries, sample = scores.shape
+    if min(queries, sample) < LEAST:
+        return of_normal(mean, spread, sample, measured=False)
+    best = (scores.max(axis=1) - mean) / spread
+    low, high = (float(value) for value in np.quantile(best, quantiles))
+    scale = max((high - low) / (_gumbel(quantiles[1]) - _gumbel(quantiles[0])), SCALE_FLOOR)
+    return Calibration(mean, spread, high - scale * _gumbel(quantiles[1]), scale, sample, measured=True)
+
+
+def calibrate_own(scores: Vectors) -> Calibration:
+    """Learn the background from the collection's own items as queries.
+
+    Most of them have related items, so that their best matches tell nothing of chance. The bulk of the scores does: it
+    is taken to be normal, about its median and with its upper spread.
+    scores: float32 (queries, sample); NaN where a query is the segment's own item.
+    """
+    queries, sample = scores.shape
+    middle, upper = (float(value) for value in np.nanquantile(scores, (0.5, 0.84)))
+    return of_normal(middle, max(upper - middle, SPREAD_FLOOR), sample, measured=min(queries, sample) >= LEAST)
+
+
+def of_normal(mean: float, spread: float, sample: int, measured: bool) -> Calibration:
+    """The background where scores are taken to be normal: the Gumbel limit of the best of `sample` of them."""
+    root = math.sqrt(2 * math.log(max(sample, 3)))
+    location = root - (math.log(math.log(max(sample, 3))) + math.log(4 * math.pi)) / (2 * root)
+    return Calibration(mean, spread, location, 1 / root, max(sample, 1), measured)
 
 
 def _gumbel(share: float) -> float:
     """The standard Gumbel distribution's quantile."""
-    return float(-np.log(-np.log(share)))
+    return -math.log(-math.log(share))

@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from sightsound.calibrating import Calibration, calibrate
+from sightsound.calibrating import UPPER, Calibration, calibrate, calibrate_own
 from sightsound.encoders import ChosenEncoder, EncoderSet
 from sightsound.stores.base import Collection
-from sightsound.types import Medium, Vectors
+from sightsound.types import Medium, SegmentKind, Vectors
 
 SAMPLE = 1000
 """Segments that unrelated queries are scored against: those of the lowest item ids, the same in any store."""
 QUERIES = 300
 """Other items' vectors that serve as unrelated queries where the encoder has none of its own."""
+OWN: dict[Medium, SegmentKind] = {"image": "photo", "audio": "sound", "text": "description"}
+"""Which segments those are, by the medium that the encoder reads."""
 WORDS = "words"
 """Stands for the text search where a space is asked for."""
 WORDS_SPREAD = 0.15
@@ -28,24 +30,34 @@ Key = tuple[str, str, str]
 def refresh(collection: Collection, encoders: EncoderSet) -> None:
     """Measure the background of every space, query medium and segment kind, and store it."""
     found: dict[Key, Calibration] = {}
-    counts = collection.counts()
-    for (space, kind), _ in counts.items():
+    for space, kind in collection.counts():
         ids, sample = collection.sample(space, kind, SAMPLE)
-        for medium, queries, owners in _queries(collection, encoders, space):
-            scores = queries @ sample.T
-            scores[np.array([[owner == _owner(id) for id in ids] for owner in owners], dtype=bool)] = np.nan
-            if not np.isnan(scores).all():
-                found[space, medium, kind] = calibrate(scores)
+        for encoder in encoders.chosen:
+            if space in {one.name for one in encoder.spec.spaces}:
+                background = _against(collection, encoder, space, ids, sample)
+                if background:
+                    found[space, encoder.spec.reads, kind] = background
     words = _words(collection, encoders)
     if words:
         found[WORDS, "text", WORDS] = words
-    collection.set_state(
-        STATE,
-        {
-            "items": collection.count(),
-            "measured": [[*key, calibration.to_json()] for key, calibration in found.items()],
-        },
-    )
+    measured = [[*key, background.to_json()] for key, background in found.items()]
+    collection.set_state(STATE, {"items": collection.count(), "measured": measured})
+
+
+def _against(
+    collection: Collection, encoder: ChosenEncoder, space: str, ids: list[str], sample: Vectors
+) -> Calibration | None:
+    """The background of this encoder's queries against a sample of segments; None where there is nothing to tell."""
+    texts = list(encoder.spec.background()) if encoder.spec.background else []
+    if texts:
+        made = encoder.encode([encoder.spec.prepare(text) for text in texts], "query")[space]
+        return calibrate(np.stack([vector for vector in made if vector is not None]) @ sample.T)
+    own_ids, own = collection.sample(space, OWN[encoder.spec.reads], QUERIES)
+    if not own_ids:
+        return None
+    scores = own @ sample.T
+    scores[np.array([[_owner(mine) == _owner(other) for other in ids] for mine in own_ids])] = np.nan
+    return None if np.isnan(scores).all() else calibrate_own(scores)
 
 
 def stored(collection: Collection) -> dict[Key, Calibration]:
@@ -56,29 +68,6 @@ def stored(collection: Collection) -> dict[Key, Calibration]:
 def calibrated_items(collection: Collection) -> int:
     """How many items the collection had when it was last calibrated."""
     return int((collection.state(STATE) or {"items": 0})["items"])
-
-
-def _queries(collection: Collection, encoders: EncoderSet, space: str) -> list[tuple[Medium, Vectors, list[str]]]:
-    """Unrelated queries into a space by medium: float32 (n, dims), with the item each was taken from ("" for none)."""
-    found: list[tuple[Medium, Vectors, list[str]]] = []
-    for encoder in _into(encoders, space):
-        medium = encoder.spec.reads
-        texts = list(encoder.spec.background()) if encoder.spec.background else []
-        if texts:
-            vectors = [
-                v for v in encoder.encode([encoder.spec.prepare(t) for t in texts], "query")[space] if v is not None
-            ]
-            found.append((medium, np.stack(vectors), [""] * len(vectors)))
-        else:
-            own = {"image": "photo", "audio": "sound", "text": "description"}[medium]
-            ids, vectors_of_items = collection.sample(space, own, QUERIES)  # type: ignore[arg-type]
-            if ids:
-                found.append((medium, vectors_of_items, [_owner(id) for id in ids]))
-    return found
-
-
-def _into(encoders: EncoderSet, space: str) -> list[ChosenEncoder]:
-    return [e for e in encoders.chosen if space in {s.name for s in e.spec.spaces}]
 
 
 def _words(collection: Collection, encoders: EncoderSet) -> Calibration | None:
@@ -92,7 +81,7 @@ def _words(collection: Collection, encoders: EncoderSet) -> Calibration | None:
     for row, text in enumerate(texts):
         best = [scored.score for scored in collection.text(text, sample)]
         scores[row, : len(best)] = best[:sample]
-    return calibrate(scores, WORDS_SPREAD)
+    return calibrate(scores, WORDS_SPREAD, UPPER)
 
 
 def _owner(segment_id: str) -> str:

@@ -21,7 +21,7 @@ from sightsound.filters import Filters
 from sightsound.fusing import Candidate, Match, fuse, matches
 from sightsound.registry import Registry
 from sightsound.sources import Source
-from sightsound.stores.base import Collection
+from sightsound.stores.base import Collection, Scored
 from sightsound.types import Item, Medium, Segment, SegmentKind, Vectors, file_uri
 from sightsound.workers import Equipment, Failed, Job, Workers
 
@@ -169,6 +169,7 @@ class _Searcher:
         self.filters = filters
         self.depth = depth
         self.without = without
+        self._worded: dict[str, list[Scored]] = {}
         self._counts = collection.counts()
         self._calibrations = calibration.stored(collection)
         items = collection.count()
@@ -181,8 +182,13 @@ class _Searcher:
             for kind in self._kinds(probe.space):
                 found |= self._nearest(probe, kind)
         if asked.words:
-            found |= {scored.item_id for scored in self.collection.text(asked.words, self.depth, self.filters)}
+            found |= {scored.item_id for scored in self._with_words(asked)}
         return found
+
+    def _with_words(self, asked: _Asked) -> list[Scored]:
+        if asked.words not in self._worded:
+            self._worded[asked.words] = self.collection.text(asked.words, self.depth, self.filters)
+        return self._worded[asked.words]
 
     def _kinds(self, space: str) -> list[SegmentKind]:
         return [kind for name, kind in self._counts if name == space]
@@ -199,14 +205,14 @@ class _Searcher:
                 return items
 
     def scored(self, asked: _Asked, among: set[str]) -> Iterator[tuple[str, Match]]:
+        worded = self._with_words(asked) if asked.words else []
+        fields = sum(len(self._kinds(probe.space)) for probe in asked.probes) + bool(worded)
+        # Each further field is one more chance for an unrelated query to do well.
+        chances = {key: size * fields for key, size in self._sizes.items()}
         for probe in asked.probes:
             found = self.collection.score(probe.space, probe.vector, among)
-            yield from matches(found, probe.space, probe.medium, self._calibrations, self._sizes)
-        if asked.words:
-            found = self.collection.text(asked.words, self.depth, self.filters)
-            yield from matches(
-                found, calibration.WORDS, "text", self._calibrations, self._sizes, kind=calibration.WORDS
-            )
+            yield from matches(found, probe.space, probe.medium, self._calibrations, chances)
+        yield from matches(worded, calibration.WORDS, "text", self._calibrations, chances, kind=calibration.WORDS)
 
 
 def _ask(registry: Registry, collection: Collection, encoders: EncoderSet, part: Part) -> _Asked:

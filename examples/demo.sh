@@ -10,9 +10,9 @@ mkdir -p "$out"
 echo "Indexing the demo photographs, by their pixels and by media.csv"
 run index "$media/media.csv"
 run search "a castle by the water" --limit 5
-run search "something to eat with" --limit 3
-run search "an animal in the snow" --not bear --limit 3
-run search "an underground train" --limit 3
+run search "an animal in the snow" --limit 4
+run search "old stone building" --not castle --limit 5
+run search "a tennis match" --limit 2
 run search --image "$media/photos/fish9.jpg" --limit 5
 run search "a wild cat" --limit 24 --sheet "$out/wild-cats.html" --paths >/dev/null
 run similar "$media/photos/eiffeltower.jpg" --limit 24 --sheet "$out/like-the-eiffel-tower.html" --paths >/dev/null
