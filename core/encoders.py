@@ -19,7 +19,7 @@ from sightsound.workers import Preparation
 
 @dataclass(frozen=True)
 class ChosenEncoder:
-    """One encoder of a set, as the user named the set."""
+    """One encoder of a set. set: its full name with its argument, so that it means the same whatever is installed."""
 
     set: str
     spec: EncoderSpec
@@ -92,6 +92,10 @@ class EncoderSet:
         sounds = [e.spec.input for e in self.chosen if isinstance(e.spec.input, AudioInput)]
         return Wanted(ImageInput(max(sides)) if sides else None, sounds[0] if sounds else None)
 
+    @property
+    def sets(self) -> list[str]:
+        return list(dict.fromkeys(encoder.set for encoder in self.chosen))
+
     def records(self) -> list[EncoderRecord]:
         return [encoder.record for encoder in self.chosen]
 
@@ -103,9 +107,10 @@ def choose(registry: Registry, sets: Iterable[str]) -> EncoderSet:
     """
     chosen: list[ChosenEncoder] = []
     for written in dict.fromkeys(sets):
-        name, _, argument = written.partition(":")
+        name, colon, argument = written.partition(":")
         for registered in registry.encoders.get(name):
-            chosen += [ChosenEncoder(written, spec) for spec in registered.thing(argument)]
+            full = f"{registered.full_name}{colon}{argument}"
+            chosen += [ChosenEncoder(full, spec) for spec in registered.thing(argument)]
     dims: dict[str, int] = {}
     for encoder in chosen:
         for space in encoder.spec.spaces:

@@ -70,7 +70,8 @@ def register_stores(register: Register) -> None:
     """Called once a process, to learn where collections can be kept.
 
     register: `register(name, open_store)`. `open_store(location, create)` returns a `Store`, or None if the
-    location (a path or URL) is not for it. `create` says that a missing store may be made.
+    location (a path or URL) is not for it. `create` says that a missing store may be made; without it a plug-in may
+    not make anything.
     """
 
 

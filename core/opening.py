@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sightsound.config import setting
@@ -54,7 +55,9 @@ def open_source(registry: Registry, argument: str, options: Mapping[str, str], p
             found.append(OpenedSource(source, entry.full_name, argument, options))
     if not found:
         known = ", ".join(registry.sources.shortest(entry) for entry in registry.sources)
-        raise UsageError(f"No source is for '{argument}'. There are: {known}; choose one with --source")
+        if "://" not in argument and not Path(argument).expanduser().exists():
+            raise UsageError(f"There is no file or folder '{argument}'")
+        raise UsageError(f"No installed plug-in takes '{argument}' as a source. Installed sources: {known}")
     if len(found) > 1:
         raise UsageError(
             f"Several sources are for '{argument}': choose one with --source {' or '.join(o.plugin for o in found)}"

@@ -17,31 +17,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store_contract import GREEN, RED, StoreContract, entry, found, item, parse
 
 from sightsound.errors import CollectionBusy, NewerSchema, StoreError
 from sightsound.stores import open_local
 from sightsound.stores.base import Collection
 from sightsound.stores.local import LocalStore
+from sightsound.testing.stores import GREEN, RED, StoreContract, entry, found, item, parse
 from sightsound.types import Vectors
 
 # What the other processes of these tests begin with: `collection` in the store that they are given.
-PREAMBLE = f"""
+PREAMBLE = """
 import os, sys, time
-sys.path[:0] = {[str(Path(__file__).parent)]!r}
+
 import numpy as np
 from pathlib import Path
 from sightsound.errors import *
 from sightsound.stores.base import Entry
 from sightsound.stores.local import LocalStore
 from sightsound.types import Segment
-from store_contract import RED, GREEN, entry, found, item, parse
+from sightsound.testing.stores import RED, GREEN, entry, found, item, parse
 
 def whole(name, number):
     "A photo with a title: two segments, two vectors."
-    one = item(name, title=f"photo {{number}}")
+    one = item(name, title=f"photo {number}")
     photo, title = Segment(one.id, "photo"), Segment(one.id, "title", text=name)
-    return Entry(one, [photo, title], {{"colour": {{photo.id: RED, title.id: GREEN}}}})
+    return Entry(one, [photo, title], {"colour": {photo.id: RED, title.id: GREEN}})
 """
 
 

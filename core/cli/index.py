@@ -113,13 +113,14 @@ def _update(
     store: str | None, name: str | None, encoders: str | None, wanted: list[OpenedSource], options: Options
 ) -> Report:
     with opened(store, name) as (plugins, collection):
-        have = list(dict.fromkeys(record.set for record in collection.encoders()))
-        if have and encoders and set_names(encoders) != have:
+        chosen = of_collection(plugins, collection)
+        if not chosen.chosen:
+            chosen = choose(plugins, set_names(encoders))
+        elif encoders and choose(plugins, set_names(encoders)).sets != chosen.sets:
             raise UsageError(
-                f"The collection '{collection.name}' was made with the encoders {','.join(have)}. To change them:"
-                f" sightsound index --rebuild --encoders {encoders} --collection {collection.name}"
+                f"The collection '{collection.name}' was made with the encoders {', '.join(chosen.sets)}. To change"
+                f" them: sightsound index --rebuild --encoders {encoders} --collection {collection.name}"
             )
-        chosen = of_collection(plugins, collection) if have else choose(plugins, set_names(encoders))
         wanted = wanted or Sources(plugins, collection).all()
         if not wanted:
             raise UsageError("Say what to index: sightsound index FOLDER")

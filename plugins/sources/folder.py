@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sightsound import Item, Source
-from sightsound.errors import SourceError, UsageError
-from sightsound.plugins.sources.files import KINDS, check_options, file_item, kind_of, open_regular
+from sightsound.errors import SourceError
+from sightsound.plugins.sources.files import check_options, file_item, kind_of, open_regular
 
 IGNORED = (".*", "__MACOSX", "@eaDir", "Thumbs.db", "*.part")
 OPTIONS = ("ignore", "recursive")
@@ -18,14 +18,12 @@ TABLES = (".csv", ".tsv", ".jsonl")
 
 
 def open_folder(argument: str, options: Mapping[str, str]) -> Source | None:
-    """A folder, or a single file. None for URLs and tables."""
+    """A folder, or a single file of a kind that is read. None for URLs, tables and other files."""
     if "://" in argument or argument.lower().endswith(TABLES):
         return None
     path = Path(argument).expanduser()
-    if path.is_file() and kind_of(path) is None:
-        raise UsageError(
-            f"{path} is not a file that is read; there are: {', '.join(sorted(KINDS))}, {', '.join(TABLES)}"
-        )
+    if path.suffix and not path.is_dir() and kind_of(path) is None:
+        return None
     check_options(options, OPTIONS, "folder")
     patterns = tuple(pattern.strip() for pattern in options.get("ignore", "").split(",") if pattern.strip())
     recursive = options.get("recursive", "yes").lower() not in ("no", "false", "0")

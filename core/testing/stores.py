@@ -1,4 +1,4 @@
-"""What every store has to do: subclass `StoreContract` and say with the fixture `store` which one."""
+"""What every store has to do: subclass `StoreContract` and say with the fixture `store` which one. Needs pytest."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""An example of plug-ins for sightsound: an encoder and a source of its own."""

@@ -1,0 +1,122 @@
+"""What the tests share: the demo photographs, the command line as a process, and a collection to search."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.register_assert_rewrite("sightsound.testing.stores")
+
+ROOT = Path(__file__).parent.parent
+MEDIA = ROOT / "examples" / "media"
+PHOTOS = MEDIA / "photos"
+SIGHTSOUND = Path(sys.executable).with_name("sightsound")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """A skipped test proves nothing: it fails the run."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped: {report.longrepr}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that need a GPU are deselected where there is none."""
+    if shutil.which("nvidia-smi") is None:
+        without = [item for item in items if item.get_closest_marker("gpu")]
+        if without:
+            config.hook.pytest_deselected(items=without)
+            items[:] = [item for item in items if item not in without]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """`sightsound` as a process, with a data folder of its own."""
+
+    home: Path
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTSOUND_")}
+        return {**kept, "SIGHTSOUND_HOME": str(self.home), "COLUMNS": "100", **more}
+
+    def __call__(self, *arguments: object, code: int = 0, cwd: Path | None = None, **more: str) -> Ran:
+        """Run a command and check its exit code. An error may never be a traceback."""
+        done = subprocess.run(
+            [str(SIGHTSOUND), *map(str, arguments)],
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            env=self.environment(**more),
+            cwd=cwd or self.home,
+            stdin=subprocess.DEVNULL,
+            timeout=300,
+        )
+        ran = Ran(done.returncode, done.stdout, done.stderr)
+        assert "Traceback" not in ran.err, ran.err
+        assert ran.code == code, f"exit code {ran.code}, not {code}\n{ran.out}\n{ran.err}"
+        return ran
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(SIGHTSOUND), *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment(),
+            cwd=self.home,
+            start_new_session=True,
+        )
+
+
+@pytest.fixture
+def sightsound(tmp_path: Path) -> CommandLine:
+    home = tmp_path / "home"
+    home.mkdir()
+    return CommandLine(home)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """The demo photographs, indexed by media.csv. Tests may search this collection, not change it."""
+    line = CommandLine(tmp_path_factory.mktemp("demo"))
+    line("index", MEDIA / "media.csv")
+    return line
+
+
+@pytest.fixture
+def copy_photos(tmp_path: Path) -> Callable[..., Path]:
+    """A folder with copies of these demo photographs: `copy_photos("cat.jpg", "horse.jpg")`."""
+
+    def copy(*names: str, folder: str = "photos") -> Path:
+        to = tmp_path / folder
+        to.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            shutil.copy(PHOTOS / name, to / name)
+        return to
+
+    return copy

@@ -1,0 +1,123 @@
+"""What a stranger gets: the wheel in an empty environment, and a plug-in of their own beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import PHOTOS, ROOT
+
+MEGABYTE = 1e6
+
+
+class Environment:
+    """A virtual environment with nothing but what was installed into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+
+    def run(self, *command: object) -> str:
+        """Run a program of the environment, from a folder outside of the project."""
+        program, *arguments = map(str, command)
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SIGHTSOUND_", "PYTHONPATH", "VIRTUAL_ENV"))}
+        done = subprocess.run(
+            [self.folder / "venv" / "bin" / program, *arguments],
+            cwd=self.folder,
+            env={**kept, "SIGHTSOUND_HOME": str(self.folder / "home")},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
+
+    @property
+    def packages(self) -> Path:
+        return next((self.folder / "venv" / "lib").glob("python*/site-packages"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--outdir", out, ROOT]
+    subprocess.run(command, check=True, capture_output=True)
+    return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    made = Environment(tmp_path_factory.mktemp("installed"))
+    made.run("pip", "install", "--quiet", wheel, ROOT / "examples" / "sightsound-colours")
+    return made
+
+
+def test_the_wheel_holds_models_licences_and_types_but_no_demo_media(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for wanted in (
+        "sightsound/py.typed",
+        "sightsound/plugins/image/models/efficientnet-lite0.onnx",
+        "sightsound/plugins/image/models/adapter.npz",
+        "sightsound/plugins/text/models/all-MiniLM-L6-v2.onnx",
+        "sightsound/plugins/text/background.txt",
+    ):
+        assert wanted in names
+    assert {Path(name).name for name in names if "/licenses/" in name} == {"LICENSE", "NOTICE"}
+    assert not [name for name in names if name.startswith(("core", "plugins", "tests", "examples"))]
+
+
+def test_the_adapters_weights_stay_small() -> None:
+    assert (ROOT / "plugins/image/models/adapter.npz").stat().st_size < 3 * MEGABYTE
+
+
+def test_the_light_install_is_small_and_has_no_torch(installed: Environment) -> None:
+    folders = [path for path in installed.packages.iterdir() if not path.name.startswith(("pip", "setuptools"))]
+    assert "torch" not in {path.name for path in folders}
+    size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+    assert size < 400 * MEGABYTE, f"{size / MEGABYTE:.0f} MB"
+
+
+def test_the_installed_wheel_indexes_and_searches(installed: Environment) -> None:
+    folder = installed.folder / "photos"
+    folder.mkdir()
+    for name in ("cat.jpg", "horse.jpg", "eiffeltower.jpg"):
+        (folder / name).write_bytes((PHOTOS / name).read_bytes())
+    installed.run("sightsound", "index", folder)
+    assert installed.run("sightsound", "search", "a tall tower", "--paths", "--limit", 1).endswith("eiffeltower.jpg\n")
+
+
+def test_a_strangers_encoder_and_source_work_without_a_change_to_core(installed: Environment) -> None:
+    album = installed.folder / "album.zip"
+    with zipfile.ZipFile(album, "w") as archive:
+        for name in ("cat.jpg", "polar_bear.jpg", "fish25.jpg", "tajmahal.jpg"):
+            archive.write(PHOTOS / name, f"summer 2024/{name}")
+    shown = installed.run("sightsound", "plugins")
+    assert "archives@sightsound-colours" in shown
+    assert "colours, starter" in shown
+    installed.run("sightsound", "index", album, "--encoders", "colours,starter", "--collection", "album")
+    by_picture = installed.run(
+        "sightsound", "search", "--image", PHOTOS / "fish25.jpg", "--collection", "album", "--paths", "--limit", 1
+    )
+    assert by_picture.endswith("album.zip#summer%202024/fish25.jpg\n")
+    by_words = installed.run("sightsound", "search", "a bear", "--collection", "album", "--paths", "--limit", 1)
+    assert by_words.endswith("polar_bear.jpg\n")
+
+
+def test_the_examples_own_plug_ins_pass_the_test_kit(installed: Environment) -> None:
+    script = """
+        from pathlib import Path
+        from sightsound.testing import check_encoder, check_source
+        from sightsound_colours.archives import Archive
+        from sightsound_colours.colours import colours
+        check_encoder(colours("")[0])
+        assert len(check_source(Archive(Path("album.zip").absolute()))) == 4
+    """
+    installed.run("python", "-c", "\n".join(line.strip() for line in script.splitlines()))
+
+
+def test_the_examples_encoder_is_short() -> None:
+    code = ROOT / "examples/sightsound-colours/sightsound_colours/colours.py"
+    assert len(code.read_text().splitlines()) <= 35
