@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
+INTERRUPTED = 130
+
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 ok, 1 error, 2 usage, 3 some items failed, 130 interrupted."""
+    """Run the command line. Exit codes: 0 ok, 1 error, 2 usage, 3 some items failed, 130 interrupted.
+
+    With SIGHTSOUND_DEBUG set, errors keep their tracebacks.
+    """
     from sightsound.errors import SightsoundError
 
     for stream in (sys.stdout, sys.stderr):
@@ -18,13 +23,26 @@ def main() -> None:
 
         build()()
     except SightsoundError as error:
-        if os.environ.get("SIGHTSOUND_DEBUG"):
+        _end(error, str(error), error.exit_code)
+    except OSError as error:
+        if error.filename is None:
             raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(error, f"{error.filename}: {error.strerror}", 1)
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _interrupted()
+    except SystemExit as ending:
+        if ending.code == INTERRUPTED:
+            _interrupted()
+        raise
+
+
+def _end(error: Exception, message: str, code: int) -> None:
+    if os.environ.get("SIGHTSOUND_DEBUG"):
+        raise error
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _interrupted() -> None:
+    print("interrupted; run the same command again to go on", file=sys.stderr)
+    sys.exit(INTERRUPTED)
