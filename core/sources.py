@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
+from sightsound.errors import MediaError
 from sightsound.types import Item
 
 
@@ -40,7 +44,7 @@ class Source:
         path = item.path
         if path is None:
             raise FileNotFoundError(f"{item.uri} has no local file, and {type(self).__name__} does not open others")
-        return path.open("rb")
+        return open_regular(path)
 
     def view_url(self, item: Item) -> str | None:
         """The URL at which a page may show the item, or None where the page serves it itself."""
@@ -49,6 +53,15 @@ class Source:
     def credit(self, item: Item) -> str:
         """The credit line to show with the item."""
         return credit_line(item)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file; anything else, such as a FIFO, raises MediaError instead of waiting."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise MediaError("it is not a regular file")
+    return os.fdopen(descriptor, "rb")
 
 
 def credit_line(item: Item) -> str:

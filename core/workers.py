@@ -145,6 +145,8 @@ def _child(connection: Connection, equipment: Equipment) -> None:
                 result = Failed(f"reading it takes more than {equipment.memory:.0f} MB of memory")
             except SightsoundError as error:
                 result = Failed(str(error))
+            except OSError as error:
+                result = Failed(f"it can't be opened: {error.strerror}" if error.strerror else explain(error))
             except Exception as error:  # whatever a hostile file brings out of a decoder
                 result = Failed(explain(error))
             connection.send(result)

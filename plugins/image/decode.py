@@ -16,7 +16,7 @@ from sightsound import Metadata
 from sightsound.errors import MediaError
 from sightsound.plugins.image.metadata import embedded_metadata
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 PIXELS = 200_000_000
 """The largest picture that is decoded; a 16,000 x 12,000 scan passes."""
 SIDE_LIMIT = 65_000

@@ -1,15 +1,13 @@
-"""Local files as items: their kind by extension, their revision, and opening them without being made to wait."""
+"""Local files as items: their kind by extension, and their revision."""
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 from sightsound import Item, Metadata, file_uri
-from sightsound.errors import MediaError, UsageError
+from sightsound.errors import UsageError
 from sightsound.types import ItemKind
 
 KINDS: dict[str, ItemKind] = {
@@ -30,15 +28,6 @@ def file_item(path: Path, kind: ItemKind, metadata: Metadata | None = None) -> I
     except OSError:
         revision = "missing"
     return Item(file_uri(path), kind, revision, metadata or Metadata())
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file; anything else, such as a FIFO, raises MediaError instead of waiting."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise MediaError("it is not a regular file")
-    return os.fdopen(descriptor, "rb")
 
 
 def check_options(options: Mapping[str, str], known: tuple[str, ...], source: str) -> None:

@@ -6,11 +6,10 @@ import fnmatch
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 from sightsound import Item, Source
 from sightsound.errors import SourceError
-from sightsound.plugins.sources.files import check_options, file_item, kind_of, open_regular
+from sightsound.plugins.sources.files import check_options, file_item, kind_of
 
 IGNORED = (".*", "__MACOSX", "@eaDir", "Thumbs.db", "*.part")
 OPTIONS = ("ignore", "recursive")
@@ -60,12 +59,6 @@ class FolderSource(Source):
                 if hash(item.uri) not in seen:
                     seen.add(hash(item.uri))
                     yield item
-
-    def open(self, item: Item) -> BinaryIO:
-        path = item.path
-        if path is None:
-            raise FileNotFoundError(item.uri)
-        return open_regular(path)
 
     def _files(self) -> Iterator[Path]:
         """Every file with a media extension, depth first."""

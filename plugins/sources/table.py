@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from sightsound import Item, Metadata, Source, file_uri
 from sightsound.errors import MediaError, SourceError
-from sightsound.plugins.sources.files import check_options, file_item, kind_of, open_regular
+from sightsound.plugins.sources.files import check_options, file_item, kind_of
 from sightsound.plugins.sources.folder import TABLES
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -70,11 +70,10 @@ class TableSource(Source):
         return None
 
     def open(self, item: Item) -> BinaryIO:
-        path = item.path
-        if path is None:
+        if item.path is None:
             raise MediaError("it lies at a URL; this version reads local files only")
         try:
-            return open_regular(path)
+            return super().open(item)
         except FileNotFoundError:
             raise MediaError(f"{self.path.name} names it, but there is no such file") from None
 
