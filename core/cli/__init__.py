@@ -39,7 +39,9 @@ def main() -> None:
 def _end(error: Exception, message: str, code: int) -> None:
     if os.environ.get("SIGHTSOUND_DEBUG"):
         raise error
-    print(f"error: {message}", file=sys.stderr)
+    from sightsound.cli.common import note
+
+    note(f"error: {message}")
     sys.exit(code)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, opened, plural, print_json
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, opened, plural, print_json, say
 
 BROKEN = "broken; build it anew with: sightsound index --rebuild"
 
@@ -23,7 +23,7 @@ def check_command(store: StoreOption = None, collection: CollectionOption = None
         print_json({"ok": not broken, "items": count, "found": lines})
     else:
         for line in lines:
-            print(line)
-        print(f"{plural(count, 'item')}: {BROKEN if broken else 'all is well'}")
+            say(line)
+        say(f"{plural(count, 'item')}: {BROKEN if broken else 'all is well'}")
     if broken:
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from sightsound.config import setting
 from sightsound.opening import open_store
 from sightsound.registry import Registry, registry
 from sightsound.stores.base import Collection
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of writing."""
 
 StoreOption = Annotated[
     str | None,
@@ -42,9 +46,18 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def say(line: str) -> None:
+    """Print a line for people. Names and titles come from strangers: what would steer a terminal is shown instead."""
+    print(_CONTROL.sub(_escaped, line))
+
+
 def note(message: str) -> None:
     """Say something that is not data: on stderr."""
-    print(message, file=sys.stderr)
+    print(_CONTROL.sub(_escaped, message), file=sys.stderr)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json, say
 from sightsound.cli.index import SOME_FAILED
 from sightsound.cli.progress import Bar
 from sightsound.encoders import of_collection
@@ -38,7 +38,8 @@ def failed_command(
     else:
         for failure in failures:
             kept = "  (its last good vectors are kept)" if failure.stale else ""
-            print(f"{file_path(failure.uri) or failure.uri}\n    {failure.reason}{kept}")
+            say(str(file_path(failure.uri) or failure.uri))
+            say(f"    {failure.reason}{kept}")
         note(f"{plural(len(failures), 'item')} failed." if failures else "Nothing failed.")
     if retry and failures:
         raise typer.Exit(SOME_FAILED)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json, say
 from sightsound.errors import ItemMissing, UsageError
 from sightsound.filters import Filters, any_of, parse_condition, parse_date
 
@@ -226,21 +226,21 @@ def _title(parts: tuple[Part, ...]) -> str:
 def _print(answer: Answer, sources: Sources) -> None:
     """A line a hit, the probable ones first, and a line where the rest begins."""
     if not answer.hits:
-        print("Nothing found.")
+        say("Nothing found.")
         return
     drawn = False
     if answer.hits[0].probable is False:
-        print("Nothing is probably a match; the nearest are:")
+        say("Nothing is probably a match; the nearest are:")
         drawn = True
     for hit in answer.hits:
         if not drawn and hit.probable is False:
-            print("── below this line, matches are probably chance ──")
+            say("── below this line, matches are probably chance ──")
             drawn = True
         sure = "    " if hit.confidence is None else f"{hit.confidence:4.0%}"
         where = hit.item.path or hit.item.uri
-        print(f"{sure}  {hit.item.id[:8]}  {hit.item.display_title}  {where}")
+        say(f"{sure}  {hit.item.id[:8]}  {hit.item.display_title}  {where}")
         credit = sources.of(hit.item).credit(hit.item)
         if credit:
-            print(f"                {credit}")
+            say(f"                {credit}")
     if answer.next is not None:
         note(f"{answer.total:,} in all; more with --offset {answer.next}")

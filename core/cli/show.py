@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sightsound.answers import item_object, layers_object
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, opened, print_json
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, opened, print_json, say
 from sightsound.opening import Sources
 from sightsound.searching import find_item
 
@@ -37,9 +37,9 @@ def show_command(
         return
     for name, value in known.items():
         if name == "segments":
-            print(f"{name + ':':14} {', '.join(s['kind'] for s in value)}")
+            say(f"{name + ':':14} {', '.join(s['kind'] for s in value)}")
         elif name == "metadata_from":
             for layer, said in value.items():
-                print(f"{'from:':14} {layer} ({', '.join(said) or 'names it only'})")
+                say(f"{'from:':14} {layer} ({', '.join(said) or 'names it only'})")
         elif value not in (None, [], {}, ""):
-            print(f"{name + ':':14} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+            say(f"{name + ':':14} {', '.join(map(str, value)) if isinstance(value, list) else value}")

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from sightsound.calibration import calibrated_items
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, megabytes, plural, print_json
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, megabytes, plural, print_json, say
 from sightsound.opening import SOURCES, open_store
 from sightsound.registry import registry
 from sightsound.stores.base import Collection
@@ -30,9 +30,9 @@ def status_command(store: StoreOption = None, collection: CollectionOption = Non
     if as_json:
         print_json({"store": found.location, "collections": known})
         return
-    print(f"Store: {found.location}")
+    say(f"Store: {found.location}")
     if not known:
-        print("No collections yet. Make one with: sightsound index FOLDER")
+        say("No collections yet. Make one with: sightsound index FOLDER")
     for entry in known:
         _print(entry)
 
@@ -59,14 +59,15 @@ def _described(collection: Collection) -> dict[str, Any]:
 
 def _print(entry: dict[str, Any]) -> None:
     counts = ", ".join(plural(count, kind) for kind, count in entry["items"].items()) or "no items"
-    print(f"\n{entry['collection']}: {counts}, {megabytes(entry['bytes'])}")
+    print()
+    say(f"{entry['collection']}: {counts}, {megabytes(entry['bytes'])}")
     for space in entry["spaces"]:
-        print(f"  {space['vectors']:>9,} {space['segments']} vectors in {space['space']}")
+        say(f"  {space['vectors']:>9,} {space['segments']} vectors in {space['space']}")
     for encoder in entry["encoders"]:
-        print(f"  encoder {encoder['set']}/{encoder['name']}: {encoder['fingerprint']}")
+        say(f"  encoder {encoder['set']}/{encoder['name']}: {encoder['fingerprint']}")
     for source in entry["sources"]:
-        print(f"  source {source}")
+        say(f"  source {source}")
     if entry["failed"]:
-        print(f"  {entry['failed']:,} failed: sightsound failed")
+        say(f"  {entry['failed']:,} failed: sightsound failed")
     if not entry["calibrated"]:
-        print("  items changed since the line between matches and chance was drawn; the next index run redraws it")
+        say("  items changed since the line between matches and chance was drawn; the next index run redraws it")
