@@ -161,6 +161,7 @@ class _Run:
                     self.options.progress(self.report)
             finally:
                 self._commit()
+        self.options.progress(self.report)
         self.report.warnings += getattr(self.source, "warnings", [])
 
     def _jobs(self) -> Iterator[tuple[Task, Job | None]]:
