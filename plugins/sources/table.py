@@ -30,8 +30,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "id": (),
 }
 """What a column may say, and other names it may have."""
+SAID = ("title", "description", "author", "licence", "page_url", "date", "credit")
 OPTIONS = (*COLUMNS, "encoding", "delimiter", "root")
+DELIMITERS = (",", ";", "\t", "|")
 csv.field_size_limit(10_000_000)
+
+Row = Mapping[str, Any]
 
 
 def open_table(argument: str, options: Mapping[str, str]) -> Source | None:
@@ -42,32 +46,33 @@ def open_table(argument: str, options: Mapping[str, str]) -> Source | None:
 
 
 class TableSource(Source):
-    """One item a row. Paths are relative to the table's folder, or to the option `root`."""
+    """One item a row: a file, or a text where the row names no file.
+
+    Paths are relative to the table's folder, or to the option `root`. Rows of one file after its first are left out.
+    """
 
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
         self.path = path
         self.options = options
         self.root = Path(options.get("root", path.parent)).expanduser()
-        self.name = f"table:{path}"
+        self.name = f"table:{os.fsencode(path).decode('utf-8', 'backslashreplace')}"
         self.warnings: list[str] = []
 
     def items(self, cursor: str | None = None) -> Iterator[Item]:
         if not self.path.is_file():
             raise SourceError(f"There is no table {self.path}")
         self.warnings.clear()
-        self._check_encoding()
-        columns: dict[str, str] | None = None
-        for number, row in self._rows():
-            if columns is None or not self._is_csv:
-                columns = self._columns(list(row))
+        encoding = self._encoding()
+        seen: set[int] = set()
+        for number, row, columns in self._rows(encoding):
             item = self._item(row, columns)
             if item is None:
-                self.warnings.append(f"row {number} of {self.path.name} says nothing; it was left out")
+                self._warn(f"row {number} says nothing; it was left out")
+            elif hash(item.uri) in seen:
+                self._warn(f"row {number} names {item.display_title} again; it was left out")
             else:
+                seen.add(hash(item.uri))
                 yield item
-
-    def count(self) -> int | None:
-        return None
 
     def open(self, item: Item) -> BinaryIO:
         if item.path is None:
@@ -77,103 +82,115 @@ class TableSource(Source):
         except FileNotFoundError:
             raise MediaError(f"{self.path.name} names it, but there is no such file") from None
 
-    @property
-    def _is_csv(self) -> bool:
-        return self.path.suffix.lower() != ".jsonl"
+    def _warn(self, message: str) -> None:
+        if len(self.warnings) < 20:
+            self.warnings.append(f"{self.path.name}: {message}")
+
+    # The table
 
     def _encoding(self) -> str:
-        if "encoding" in self.options:
-            return self.options["encoding"]
-        with self.path.open("rb") as file:
-            head = file.read(2)
-        return "utf-16" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-
-    def _check_encoding(self) -> None:
-        """Find a wrong encoding before the first item, so that no half table is indexed."""
-        encoding = self._encoding()
+        """The table's encoding, tried on all of it, so that no half table is indexed."""
+        encoding = self.options.get("encoding") or self._guessed()
         try:
-            codecs.lookup(encoding)
+            decoder = codecs.getincrementaldecoder(encoding)()
         except LookupError:
             raise SourceError(f"There is no encoding '{encoding}'; write --option encoding=latin-1, say") from None
         line = 0
         try:
-            decoder = codecs.getincrementaldecoder(encoding)()
             with self.path.open("rb") as file:
                 for raw in file:
                     line += 1
                     decoder.decode(raw)
         except UnicodeDecodeError as error:
-            byte = error.object[error.start] if error.start < len(error.object) else 0
             raise SourceError(
-                f"{self.path} is not {encoding.upper().removesuffix('-SIG')} (byte 0x{byte:02x} in line {line}):"
+                f"{self.path} is not {encoding.upper().removesuffix('-SIG')}"
+                f" (byte 0x{error.object[error.start]:02x} in line {line}):"
                 " save it as UTF-8, or add --option encoding=latin-1"
             ) from error
+        return encoding
 
-    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """(row number from 1, column -> value), streamed."""
-        with self.path.open(encoding=self._encoding(), newline="") as file:
-            if not self._is_csv:
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        try:
-                            row = json.loads(line)
-                            if not isinstance(row, dict):
-                                raise ValueError("it is no object")
-                        except ValueError as error:
-                            self.warnings.append(f"line {number} of {self.path.name} is no JSON object: {error}")
-                            continue
-                        yield number, row
+    def _guessed(self) -> str:
+        with self.path.open("rb") as file:
+            head = file.read(2)
+        return "utf-16" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+    def _rows(self, encoding: str) -> Iterator[tuple[int, Row, Mapping[str, str]]]:
+        """(number from 1, column -> value, what is said -> column) of each row, streamed."""
+        with self.path.open(encoding=encoding, newline="") as file:
+            yield from self._json_rows(file) if self.path.suffix.lower() == ".jsonl" else self._csv_rows(file)
+
+    def _csv_rows(self, file: Any) -> Iterator[tuple[int, Row, Mapping[str, str]]]:
+        start = file.read(65536)
+        file.seek(0)
+        reader = csv.DictReader((line.replace("\0", "") for line in file), delimiter=self._delimiter(start), restkey="")
+        try:
+            if not reader.fieldnames:
                 return
-            start = file.read(65536)
-            file.seek(0)
-            lines = (line.replace("\0", "") for line in file)
-            reader = csv.DictReader(lines, delimiter=self._delimiter(start), restkey="")
+            columns = self._columns(list(reader.fieldnames))
+            self._check(columns, list(reader.fieldnames))
+            for number, row in enumerate(reader, 1):
+                yield number, {key: value for key, value in row.items() if key and value}, columns
+        except csv.Error as error:
+            raise SourceError(f"{self.path} can't be read after line {reader.line_num}: {error}") from error
+
+    def _json_rows(self, file: Any) -> Iterator[tuple[int, Row, Mapping[str, str]]]:
+        """Rows may differ in their columns; a mapped one that none has is told at the end."""
+        missing = {self.options[field] for field in COLUMNS if field in self.options}
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
             try:
-                for number, row in enumerate(reader, 1):
-                    yield number, {key: value for key, value in row.items() if key and value}
-            except csv.Error as error:
-                raise SourceError(f"{self.path} can't be read after row {reader.line_num}: {error}") from error
-            if reader.fieldnames:
-                self._columns(list(reader.fieldnames))
+                row = json.loads(line)
+            except ValueError as error:
+                self._warn(f"line {number} is no JSON: {error}")
+                continue
+            if not isinstance(row, dict):
+                self._warn(f"line {number} is no JSON object")
+                continue
+            missing -= row.keys()
+            yield number, row, self._columns(list(row))
+        for column in sorted(missing):
+            self._warn(f"no row has the column '{column}'")
 
     def _delimiter(self, start: str) -> str:
-        if "delimiter" in self.options:
-            written = self.options["delimiter"]
-            return "\t" if written in ("tab", "\\t") else written[:1] or ","
+        written = self.options.get("delimiter")
+        if written:
+            return "\t" if written in ("tab", "\\t") else written[:1]
         header = start.split("\n", 1)[0]
-        return max((",", ";", "\t", "|"), key=header.count)
+        return max(DELIMITERS, key=header.count)
 
     def _columns(self, names: list[str]) -> dict[str, str]:
-        """Which column says what: COLUMNS' names to the table's."""
-        by_lower = {name.strip().lower(): name for name in names}
-        found = {}
+        """Which column says what: COLUMNS' names to the table's. An option wins over the column's own name."""
+        mapped = {field: self.options[field] for field in COLUMNS if self.options.get(field) in names}
+        by_lower = {name.strip().lower(): name for name in names if name not in mapped.values()}
+        found = dict(mapped)
         for field, others in COLUMNS.items():
-            if field in self.options:
-                if self.options[field] not in names:
-                    if self._is_csv:
-                        continue
-                    continue
-                found[field] = self.options[field]
-            else:
-                match = next((by_lower[name] for name in (field, *others) if name in by_lower), None)
-                if match is not None and match not in self.options.values():
-                    found[field] = match
-        if self._is_csv and not set(found) & {"path", "title", "description"}:
-            raise SourceError(
-                f"{self.path} has no column for a path, title or description; it has: {', '.join(names)}."
-                " Say which is which: --option path=COLUMN"
-            )
+            match = next((by_lower[name] for name in (field, *others) if name in by_lower), None)
+            if match is not None and field not in self.options:
+                found[field] = match
         return found
 
-    def _item(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Item | None:
+    def _check(self, columns: Mapping[str, str], names: list[str]) -> None:
+        has = f"it has: {', '.join(names)}"
+        for field in COLUMNS:
+            if field in self.options and field not in columns:
+                raise SourceError(f"{self.path} has no column '{self.options[field]}' for the {field}; {has}")
+        if not columns.keys() & {"path", "title", "description"}:
+            raise SourceError(
+                f"{self.path} has no column for a path, title or description; {has}."
+                " Say which is which: --option path=COLUMN"
+            )
+
+    # Its items
+
+    def _item(self, row: Row, columns: Mapping[str, str]) -> Item | None:
         said = {field: row[column] for field, column in columns.items() if row.get(column) not in (None, "")}
-        extra = {
-            name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            for name, value in row.items()
-            if name not in columns.values() and value not in (None, "")
-        }
-        words = {field: str(said.get(field, "")).strip() for field in COLUMNS if field not in ("path", "tags", "id")}
-        metadata = Metadata(**words, tags=_tags(said.get("tags", "")), extra=extra)
+        named = set(columns.values())
+        metadata = Metadata(
+            **{field: str(said.get(field, "")).strip() for field in SAID},
+            tags=_tags(said.get("tags", "")),
+            extra={name: _text(value) for name, value in row.items() if name not in named and value not in (None, "")},
+        )
         if "path" in said:
             return self._file(str(said["path"]).strip(), metadata)
         if not metadata.title and not metadata.description:
@@ -188,7 +205,12 @@ class TableSource(Source):
         return file_item(path, kind_of(path) or "photo", metadata)
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _tags(value: Any) -> tuple[str, ...]:
+    """Tags of a list, or of a text that has them between semicolons, bars or commas."""
     if isinstance(value, str):
-        value = re.split(r"[;|]" if re.search(r"[;|]", value) else r",", value)
-    return tuple(dict.fromkeys(tag for tag in (str(v).strip() for v in value) if tag)) if value else ()
+        value = re.split(r"[;|]" if re.search(r"[;|]", value) else ",", value)
+    return tuple(dict.fromkeys(tag for tag in (str(one).strip() for one in value) if tag)) if value else ()
