@@ -75,12 +75,12 @@ def _decode(picture: Image.Image, min_side: int) -> Decoded:
         )
     format_, frames = picture.format or "", int(getattr(picture, "n_frames", 1))
     metadata = embedded_metadata(picture)
-    turned = picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
     profile = picture.info.get("icc_profile")
     if format_ in ("JPEG", "MPO"):
         scale = max(1.0, min(width, height) / min_side)
         picture.draft(None, (int(width / scale), int(height / scale)))
     picture.load()
+    turned = picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)  # after load, which turns TIFF by itself
     factor = min(picture.size) // (2 * min_side)
     flat: Image.Image = picture
     if factor > 1 and picture.mode in ("L", "RGB", "RGBA", "CMYK"):
