@@ -4,9 +4,10 @@ Raw cosines of different spaces, and of different kinds of segment within one sp
 measured against what *unrelated* queries score on a sample of the collection, pooled over queries: standardising each
 query by itself would throw away the evidence whether it matches anything at all.
 
-How good an unrelated query's best match among n segments is follows an extreme-value distribution (Gumbel 1958,
-"Statistics of Extremes"); its location grows with the logarithm of n. A score is told by where it lies in that
-distribution, so that equal standardised scores are equally unlikely to be chance, whatever gave them.
+How good an unrelated query's best match is follows an extreme-value distribution (Gumbel 1958, "Statistics of
+Extremes"), fitted on the sample. In a larger collection it lies higher, by as much as the best of more normal scores
+does. A score is told by where it lies in that distribution, so that equal standardised scores are equally unlikely to
+be chance, whatever gave them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PROBABLE = 0.8
 """The confidence from which a match is called probable: one unrelated query in five gets a better one by chance."""
 SPREAD_FLOOR = 0.02
 """The least spread of scores that is believed, for samples that are small or all alike."""
-SCALE_FLOOR = 0.5
+SCALE_FLOOR = 0.25
 """The least scale of the Gumbel distribution that is believed, in spreads."""
 LOWER = (0.1, 0.5)
 UPPER = (0.5, 0.9)
@@ -48,13 +49,14 @@ class Calibration:
     sample: int
     measured: bool
 
-    def standardise(self, score: float, among: int) -> float:
+    def standardise(self, score: float, among: int, fields: int = 1) -> float:
         """Where the score lies among the best scores of unrelated queries, in a collection of `among` segments.
 
         0 is the likeliest best score of an unrelated query; each further 1 is e times rarer.
+        fields: how many could have matched; each further one is one more chance for an unrelated query to do well.
         """
-        location = self.location + self.scale * math.log(max(among, 1) / self.sample)
-        return ((score - self.mean) / self.spread - location) / self.scale
+        location = self.location + normal_extreme(among) - normal_extreme(self.sample)
+        return ((score - self.mean) / self.spread - location) / self.scale - math.log(fields)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -69,10 +71,15 @@ def confidence(standardised: float) -> float:
     return math.exp(-math.exp(-max(standardised, -50.0)))
 
 
-def calibrate(scores: Vectors, floor: float = SPREAD_FLOOR, quantiles: tuple[float, float] = LOWER) -> Calibration:
+def calibrate(
+    scores: Vectors,
+    floor: float = SPREAD_FLOOR,
+    quantiles: tuple[float, float] = LOWER,
+    scale_floor: float = SCALE_FLOOR,
+) -> Calibration:
     """Learn the background from scores of queries that have nothing to do with the collection.
 
-    scores: float32 (queries, sample). floor: the least spread that is believed.
+    scores: float32 (queries, sample). floor: the least spread that is believed; scale_floor: the least scale.
     """
     mean, spread = float(scores.mean()), max(float(scores.std()), floor)
     queries, sample = scores.shape
@@ -80,7 +87,7 @@ def calibrate(scores: Vectors, floor: float = SPREAD_FLOOR, quantiles: tuple[flo
         return of_normal(mean, spread, sample, measured=False)
     best = (scores.max(axis=1) - mean) / spread
     low, high = (float(value) for value in np.quantile(best, quantiles))
-    scale = max((high - low) / (_gumbel(quantiles[1]) - _gumbel(quantiles[0])), SCALE_FLOOR)
+    scale = max((high - low) / (_gumbel(quantiles[1]) - _gumbel(quantiles[0])), scale_floor)
     return Calibration(mean, spread, high - scale * _gumbel(quantiles[1]), scale, sample, measured=True)
 
 
@@ -98,9 +105,14 @@ def calibrate_own(scores: Vectors) -> Calibration:
 
 def of_normal(mean: float, spread: float, sample: int, measured: bool) -> Calibration:
     """The background where scores are taken to be normal: the Gumbel limit of the best of `sample` of them."""
-    root = math.sqrt(2 * math.log(max(sample, 3)))
-    location = root - (math.log(math.log(max(sample, 3))) + math.log(4 * math.pi)) / (2 * root)
-    return Calibration(mean, spread, location, 1 / root, max(sample, 1), measured)
+    scale = 1 / math.sqrt(2 * math.log(max(sample, 3)))
+    return Calibration(mean, spread, normal_extreme(sample), scale, max(sample, 1), measured)
+
+
+def normal_extreme(count: int) -> float:
+    """Where the best of `count` standard normal values is likeliest to lie (Cramer 1946, 28.6.16)."""
+    root = math.sqrt(2 * math.log(max(count, 3)))
+    return root - (math.log(math.log(max(count, 3))) + math.log(4 * math.pi)) / (2 * root)
 
 
 def _gumbel(share: float) -> float:

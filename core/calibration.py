@@ -81,7 +81,7 @@ def _words(collection: Collection, encoders: EncoderSet) -> Calibration | None:
     for row, text in enumerate(texts):
         best = [scored.score for scored in collection.text(text, sample)]
         scores[row, : len(best)] = best[:sample]
-    return calibrate(scores, WORDS_SPREAD, UPPER)
+    return calibrate(scores, WORDS_SPREAD, UPPER, scale_floor=1.0)
 
 
 def _owner(segment_id: str) -> str:

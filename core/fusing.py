@@ -51,18 +51,19 @@ def matches(
     field_name: str,
     medium: str,
     calibrations: Mapping[Key, Calibration],
-    chances: Mapping[tuple[str, str], int],
+    counts: Mapping[tuple[str, str], int],
+    fields: int,
     kind: str | None = None,
 ) -> list[tuple[str, Match]]:
     """(item id, match) of each scored segment.
 
-    chances: how many segments, in all fields that answer the part, could have matched by chance, by (space, kind).
+    counts: segments by (space, kind). fields: how many (space, kind) could answer the part, text fields being one.
     kind: which calibration to use, where not the segment's kind.
     """
     made = []
     for scored in found:
         background = calibrations.get((field_name, medium, kind or scored.kind), UNMEASURED)
-        standardised = background.standardise(scored.score, chances.get((field_name, kind or scored.kind), 1))
+        standardised = background.standardise(scored.score, counts.get((field_name, kind or scored.kind), 1), fields)
         shown = scored.kind if kind else field_name
         match = Match(scored.segment_id, shown, scored.score, standardised, background.measured)
         made.append((scored.item_id, match))

@@ -207,12 +207,12 @@ class _Searcher:
     def scored(self, asked: _Asked, among: set[str]) -> Iterator[tuple[str, Match]]:
         worded = self._with_words(asked) if asked.words else []
         fields = sum(len(self._kinds(probe.space)) for probe in asked.probes) + bool(worded)
-        # Each further field is one more chance for an unrelated query to do well.
-        chances = {key: size * fields for key, size in self._sizes.items()}
         for probe in asked.probes:
             found = self.collection.score(probe.space, probe.vector, among)
-            yield from matches(found, probe.space, probe.medium, self._calibrations, chances)
-        yield from matches(worded, calibration.WORDS, "text", self._calibrations, chances, kind=calibration.WORDS)
+            yield from matches(found, probe.space, probe.medium, self._calibrations, self._sizes, fields)
+        yield from matches(
+            worded, calibration.WORDS, "text", self._calibrations, self._sizes, fields, kind=calibration.WORDS
+        )
 
 
 def _ask(registry: Registry, collection: Collection, encoders: EncoderSet, part: Part) -> _Asked:
