@@ -4,7 +4,12 @@ set -eu
 sightsound=$1
 out=$2
 media=$(dirname "$0")/media
-run() { printf '\n$ sightsound'; printf ' %s' "$@"; printf '\n'; "$sightsound" "$@"; }
+run() {
+    printf '\n$ sightsound'
+    for word in "$@"; do case $word in *" "*) printf ' "%s"' "$word" ;; *) printf ' %s' "$word" ;; esac; done
+    printf '\n'
+    "$sightsound" "$@"
+}
 
 mkdir -p "$out"
 echo "Indexing the demo photographs, by their pixels and by media.csv"
