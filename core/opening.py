@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sightsound.config import setting
-from sightsound.errors import PluginError, SightsoundError, StoreError, UsageError
+from sightsound.errors import ItemMissing, PluginError, SightsoundError, StoreError, UsageError
 from sightsound.registry import Registry
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Store
-from sightsound.types import Item
+from sightsound.types import Item, file_uri
 
 SOURCES = "sources"
 """The collection's state that remembers how its sources were opened."""
@@ -94,6 +94,21 @@ class Sources:
                 self._opened[name] = opened.source
                 return opened.source
         return Source()
+
+
+def find_item(collection: Collection, reference: str) -> Item:
+    """The one item that an id, its unique beginning, a path or a URI names. Raises ItemMissing."""
+    ids = collection.find(reference)
+    if not ids and "://" not in reference:
+        ids = collection.find(file_uri(Path(reference).expanduser()))
+    if len(ids) > 1:
+        raise ItemMissing(f"Several items begin with '{reference}': write more of the id")
+    if not ids:
+        raise ItemMissing(
+            f"There is no item '{reference}' in '{collection.name}'. Name it by its id, the beginning of its id,"
+            " its path or its URI; list some with: sightsound search --kind photo"
+        )
+    return collection.items(ids)[ids[0]]
 
 
 def set_names(flag: str | None) -> list[str]:

@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import EntryPoint, distributions
-from typing import Any, Generic, TypeVar, cast
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
 
 import pluggy
 
@@ -152,37 +152,35 @@ def _register(shelf: Shelf[Any], distribution: str) -> Callable[[str, Any], None
     return lambda name, thing: shelf.add(name, distribution, thing)
 
 
-def load(entry_points: list[EntryPoint] | None = None) -> Registry:
+def load(chosen: list[EntryPoint] | None = None) -> Registry:
     """Load every plug-in of the entry-point group; for tests, of the given entry points."""
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
     found = Registry(manager)
-    disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
-    for entry_point in entry_points if entry_points is not None else installed():
-        distribution = cast(Any, entry_point).dist
-        owner, version = (distribution.name, distribution.version) if distribution else ("?", "")
-        if owner in disabled:
+    disabled = {one.strip() for one in os.environ.get(DISABLE, "").split(",")}
+    for entry_point in installed() if chosen is None else chosen:
+        name, version = owner(entry_point), entry_point.dist.version if entry_point.dist else ""
+        if name in disabled:
             continue
         try:
             module = entry_point.load()
         except BaseException as failure:  # an import may even call sys.exit
             if isinstance(failure, KeyboardInterrupt):
                 raise
-            found.plugins.append(Plugin(entry_point.name, owner, version, entry_point.value, explain(failure)))
+            found.plugins.append(Plugin(entry_point.name, name, version, entry_point.value, explain(failure)))
             continue
-        found.add(module, entry_point.name, owner, version)
+        found.add(module, entry_point.name, name, version)
     return found
 
 
 def installed() -> list[EntryPoint]:
-    """The entry points of the group, the built-ins first, then by distribution; each distribution once."""
-    seen: dict[str, list[EntryPoint]] = {}
-    for distribution in distributions():
-        name = distribution.name
-        if name and name not in seen:
-            seen[name] = [e for e in distribution.entry_points if e.group == PROJECT]
-    ordered = sorted(seen, key=lambda name: (name != PROJECT, name))
-    return [entry_point for name in ordered for entry_point in seen[name]]
+    """The entry points of the group, the built-ins first, then by distribution."""
+    return sorted(entry_points(group=PROJECT), key=lambda point: (owner(point) != PROJECT, owner(point)))
+
+
+def owner(entry_point: EntryPoint) -> str:
+    """The name of the distribution that an entry point belongs to."""
+    return entry_point.dist.name if entry_point.dist else "?"
 
 
 def explain(failure: BaseException) -> str:

@@ -281,18 +281,3 @@ def _item_probes(collection: Collection, item_id: str) -> list[_Probe]:
     if not found:
         raise ItemMissing(f"The item {item_id} has no vectors to search by; it may have failed: sightsound failed")
     return found
-
-
-def find_item(collection: Collection, reference: str) -> Item:
-    """The one item that an id, its unique beginning, a path or a URI names. Raises ItemMissing."""
-    ids = collection.find(reference)
-    if not ids and "://" not in reference:
-        ids = collection.find(file_uri(Path(reference).expanduser()))
-    if len(ids) > 1:
-        raise ItemMissing(f"Several items begin with '{reference}': write more of the id")
-    if not ids:
-        raise ItemMissing(
-            f"There is no item '{reference}' in '{collection.name}'. Name it by its id, the beginning of its id,"
-            " its path or its URI; list some with: sightsound search --kind photo"
-        )
-    return collection.items(ids)[ids[0]]

@@ -7,11 +7,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
-
-import numpy as np
-import numpy.typing as npt
 
 Medium = Literal["image", "text", "audio"]
 ItemKind = Literal["photo", "film", "sound", "text"]
@@ -20,7 +17,13 @@ ItemState = Literal["ok", "partial", "stale", "failed"]
 Role = Literal["document", "query"]
 Device = str
 """Where a model runs: `cpu`, `cuda` or `mps`."""
-Vectors = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Vectors = npt.NDArray[np.float32]
+else:  # importing numpy for a name would double the time that `sightsound --help` takes
+    Vectors = "npt.NDArray[np.float32]"
 Facts = Mapping[str, Any]
 """What was learnt of an item by reading it: `width`, `height` (pixels), `bytes`, `format`, `palette`
 (list of [`#rrggbb`, share]), `perceptual_hash` (16 hex digits), `duration` (seconds). JSON values only."""

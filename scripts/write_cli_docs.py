@@ -15,7 +15,7 @@ from typer.main import get_command
 from sightsound.cli.app import build
 from sightsound.config import SETTINGS
 from sightsound.hookspecs import PROJECT
-from sightsound.registry import installed, load
+from sightsound.registry import installed, load, owner
 
 DOCS = Path(__file__).parent.parent / "docs" / "cli.md"
 HEAD = """# The command line
@@ -54,7 +54,7 @@ def _said(help: str, default: str) -> str:
 
 
 def _built_ins() -> list[EntryPoint]:
-    return [point for point in installed() if point.dist and point.dist.name == PROJECT]
+    return [point for point in installed() if owner(point) == PROJECT]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from sightsound.answers import item_object
 from sightsound.cli.common import CollectionOption, StoreOption, opened, plural
 from sightsound.errors import UsageError
 from sightsound.opening import Sources
@@ -26,6 +25,8 @@ def export_command(
     collection: CollectionOption = None,
 ) -> None:
     """Write every item, with its metadata and facts, to a JSONL file; with --vectors also its vectors."""
+    from sightsound.answers import item_object
+
     count = 0
     if not file.parent.is_dir():
         raise UsageError(f"There is no folder {file.parent} to write to")

@@ -10,8 +10,6 @@ import typer
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json, say
 from sightsound.cli.index import SOME_FAILED
 from sightsound.cli.progress import Bar
-from sightsound.encoders import of_collection
-from sightsound.indexing import Options, index
 from sightsound.opening import Sources
 from sightsound.registry import Registry
 from sightsound.stores.base import Collection
@@ -46,6 +44,9 @@ def failed_command(
 
 
 def _retry(plugins: Registry, collection: Collection) -> None:
+    from sightsound.encoders import of_collection
+    from sightsound.indexing import Options, index
+
     failures = collection.failures()
     only = frozenset(failure.uri for failure in failures)
     affected = {failure.source for failure in failures}

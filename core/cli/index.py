@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, YesOption, ask, opened, print_json
-from sightsound.cli.progress import Bar, print_report, report_object
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, YesOption, ask, print_json
 from sightsound.config import setting
-from sightsound.encoders import EncoderSet, choose, of_collection
-from sightsound.errors import SourceError, UsageError
-from sightsound.indexing import Options, Report, index
-from sightsound.opening import OpenedSource, Sources, open_source, open_store, set_names
-from sightsound.rebuilding import rebuild
+from sightsound.errors import UsageError
+from sightsound.opening import open_source, open_store
 from sightsound.registry import registry
-from sightsound.stores.base import Collection, Store
 
 SOME_FAILED = 3
 
@@ -56,6 +49,10 @@ def index_command(
     What is unchanged is skipped; interrupted, the next run goes on. Files that can't be read are noted
     (`sightsound failed`) and stop nothing.
     """
+    from sightsound.cli import runs
+    from sightsound.cli.progress import print_report, report_object
+    from sightsound.indexing import Options
+
     options = Options(
         retry=retry,
         prune=prune,
@@ -69,11 +66,11 @@ def index_command(
         raise UsageError("--option needs a source to go with")
     found, name = open_store(registry(), store, create=bool(wanted) and not dry_run), setting("collection", collection)
     if anew:
-        report = _rebuild(found, name, encoders, wanted, options)
+        report = runs.make_anew(found, name, encoders, wanted, options)
     elif wanted and name not in found.collections():
-        report = _new(found, name, encoders, wanted, options)
+        report = runs.make(found, name, encoders, wanted, options)
     else:
-        report = _update(store, collection, encoders, wanted, options)
+        report = runs.bring_up_to_date(found, name, encoders, wanted, options)
     if as_json:
         print_json(report_object(report))
     else:
@@ -90,69 +87,3 @@ def _pairs(options: list[str] | None) -> dict[str, str]:
             raise UsageError(f"'{written}' is not KEY=VALUE, as --option needs it")
         pairs[key] = value
     return pairs
-
-
-def _new(store: Store, name: str, encoders: str | None, wanted: list[OpenedSource], options: Options) -> Report:
-    """Index into a collection that does not exist yet. A source that can't be listed leaves none behind."""
-    chosen = choose(registry(), set_names(encoders))
-    if options.dry_run:
-        return _counted(wanted)
-    collection = store.open(name, create=True)
-    try:
-        return _run(collection, wanted, chosen, options)
-    except SourceError:
-        if not collection.count():
-            collection.close()
-            store.drop(name)
-        raise
-    finally:
-        collection.close()
-
-
-def _update(
-    store: str | None, name: str | None, encoders: str | None, wanted: list[OpenedSource], options: Options
-) -> Report:
-    with opened(store, name) as (plugins, collection):
-        chosen = of_collection(plugins, collection)
-        if not chosen.chosen:
-            chosen = choose(plugins, set_names(encoders))
-        elif encoders and choose(plugins, set_names(encoders)).sets != chosen.sets:
-            raise UsageError(
-                f"The collection '{collection.name}' was made with the encoders {', '.join(chosen.sets)}. To change"
-                f" them: sightsound index --rebuild --encoders {encoders} --collection {collection.name}"
-            )
-        wanted = wanted or Sources(plugins, collection).all()
-        if not wanted:
-            raise UsageError("Say what to index: sightsound index FOLDER")
-        return _run(collection, wanted, chosen, options)
-
-
-def _rebuild(store: Store, name: str, encoders: str | None, wanted: list[OpenedSource], options: Options) -> Report:
-    old = store.open(name)
-    try:
-        known = Sources(registry(), old).all()
-        have = list(dict.fromkeys(record.set for record in old.encoders()))
-    finally:
-        old.close()
-    given = {one.source.name for one in wanted}
-    sources = [*wanted, *(one for one in known if one.source.name not in given)]
-    if not sources:
-        raise UsageError(f"'{name}' remembers no source to rebuild from; name it: sightsound index SOURCE --rebuild")
-    chosen = choose(registry(), set_names(encoders) if encoders or not have else have)
-    return _counted(sources) if options.dry_run else rebuild(store, name, sources, chosen, options, _run)
-
-
-def _counted(wanted: Sequence[OpenedSource]) -> Report:
-    """The report of a dry run in which everything is new."""
-    count = sum(1 for one in wanted for _ in one.source.items())
-    return Report(listed=count, added=count)
-
-
-def _run(collection: Collection, wanted: Sequence[OpenedSource], encoders: EncoderSet, options: Options) -> Report:
-    total = Report()
-    for one in wanted:
-        with Bar(one.source) as bar:
-            total += index(registry(), collection, one.source, encoders, replace(options, progress=bar.show))
-        if not options.dry_run:
-            one.remember(collection)
-    return total

@@ -10,9 +10,8 @@ from sightsound.cli.common import CollectionOption, StoreOption, YesOption, ask,
 from sightsound.config import setting
 from sightsound.errors import UsageError
 from sightsound.filters import parse_condition
-from sightsound.opening import open_store
+from sightsound.opening import find_item, open_store
 from sightsound.registry import registry
-from sightsound.searching import find_item
 
 
 def register(app: typer.Typer) -> None:

@@ -156,7 +156,8 @@ def _weighed_file(written: str) -> tuple[Path, float]:
 
 def _like(collection: Collection, written: str) -> Part:
     """An item if the collection has it, else a file to be read. A weight may follow a colon."""
-    from sightsound.searching import FilePart, ItemPart, find_item
+    from sightsound.opening import find_item
+    from sightsound.searching import FilePart, ItemPart
 
     missing: ItemMissing | None = None
     rest, weight = _weighed(written)

@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from sightsound.answers import item_object, layers_object
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, opened, print_json, say
-from sightsound.opening import Sources
-from sightsound.searching import find_item
+from sightsound.opening import Sources, find_item
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +21,8 @@ def show_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of an item: metadata and where it comes from, facts, segments."""
+    from sightsound.answers import item_object, layers_object
+
     with opened(store, collection) as (plugins, found):
         one = find_item(found, item)
         segments = found.segments([one.id]).get(one.id, [])

@@ -6,7 +6,6 @@ from typing import Any
 
 import typer
 
-from sightsound.calibration import calibrated_items
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, megabytes, plural, print_json, say
 from sightsound.opening import SOURCES, open_store
 from sightsound.registry import registry
@@ -38,6 +37,8 @@ def status_command(store: StoreOption = None, collection: CollectionOption = Non
 
 
 def _described(collection: Collection) -> dict[str, Any]:
+    from sightsound.calibration import calibrated_items
+
     status = collection.status()
     return {
         "collection": status.name,

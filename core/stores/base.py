@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-
 from sightsound.filters import Filters
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
 
@@ -241,8 +239,3 @@ class Store(ABC):
     @abstractmethod
     def switch(self, built: str, name: str) -> None:
         """Let the collection `built` take the name `name`; what had it goes. No search fails meanwhile."""
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """Rows (n, dims) at unit length."""
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), dtype=np.float32)

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import simsimd
 
-from sightsound.stores.base import Scored, unit
+from sightsound.stores.base import Scored
 from sightsound.stores.rows import json_list
 from sightsound.stores.shelves import BLOCK_ROWS, Shelf, View
-from sightsound.stores.vectorfile import Int8Rows, quantised
+from sightsound.stores.vectorfile import Int8Rows, quantised, unit
 from sightsound.types import Vectors
 
 _THREADS = os.cpu_count() or 1

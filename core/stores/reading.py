@@ -11,10 +11,11 @@ import numpy as np
 from sightsound.errors import StoreError
 from sightsound.filters import Filters
 from sightsound.stores import sqlfilters
-from sightsound.stores.base import Scored, unit
+from sightsound.stores.base import Scored
 from sightsound.stores.nearest import Mask, cosines
 from sightsound.stores.rows import SEEN, clean, json_list
 from sightsound.stores.shelves import View
+from sightsound.stores.vectorfile import unit
 from sightsound.types import Segment, SegmentKind, Vectors
 
 SAMPLED_SEGMENTS_OF_AN_ITEM = 16

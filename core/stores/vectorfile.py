@@ -23,6 +23,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from sightsound.types import Vectors
+
 Int8Rows = npt.NDArray[np.int8]
 Keys = npt.NDArray[np.int64]
 """(n, 2): the rowid of a vector, ascending, and the rowid of its item."""
@@ -80,6 +82,11 @@ class Mapped:
     header: Header
     matrix: Int8Rows
     keys: Keys
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Rows (n, dims) at unit length."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), dtype=np.float32)
 
 
 def quantised(vectors: npt.NDArray[Any]) -> Int8Rows:

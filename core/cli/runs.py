@@ -1,0 +1,86 @@
+"""What `sightsound index` does: a new collection, one that is brought up to date, or one that is built anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sightsound.cli.progress import Bar
+from sightsound.encoders import EncoderSet, choose, of_collection
+from sightsound.errors import SourceError, UsageError
+from sightsound.indexing import Options, Report, index
+from sightsound.opening import OpenedSource, Sources, set_names
+from sightsound.rebuilding import rebuild
+from sightsound.registry import registry
+from sightsound.stores.base import Collection, Store
+
+
+def make(store: Store, name: str, encoders: str | None, wanted: list[OpenedSource], options: Options) -> Report:
+    """Index into a collection that does not exist yet. A source that can't be listed leaves none behind."""
+    chosen = choose(registry(), set_names(encoders))
+    if options.dry_run:
+        return _counted(wanted)
+    collection = store.open(name, create=True)
+    try:
+        return _run(collection, wanted, chosen, options)
+    except SourceError:
+        if not collection.count():
+            collection.close()
+            store.drop(name)
+        raise
+    finally:
+        collection.close()
+
+
+def bring_up_to_date(
+    store: Store, name: str, encoders: str | None, wanted: list[OpenedSource], options: Options
+) -> Report:
+    """Index these sources, or all that the collection knows, into a collection that exists."""
+    collection = store.open(name)
+    try:
+        chosen = of_collection(registry(), collection)
+        if not chosen.chosen:
+            chosen = choose(registry(), set_names(encoders))
+        elif encoders and choose(registry(), set_names(encoders)).sets != chosen.sets:
+            raise UsageError(
+                f"The collection '{name}' was made with the encoders {', '.join(chosen.sets)}. To change them:"
+                f" sightsound index --rebuild --encoders {encoders} --collection {name}"
+            )
+        wanted = wanted or Sources(registry(), collection).all()
+        if not wanted:
+            raise UsageError("Say what to index: sightsound index FOLDER")
+        return _run(collection, wanted, chosen, options)
+    finally:
+        collection.close()
+
+
+def make_anew(store: Store, name: str, encoders: str | None, wanted: list[OpenedSource], options: Options) -> Report:
+    """Build the collection anew, from the sources that it knows and these."""
+    old = store.open(name)
+    try:
+        known = Sources(registry(), old).all()
+        have = list(dict.fromkeys(record.set for record in old.encoders()))
+    finally:
+        old.close()
+    given = {one.source.name for one in wanted}
+    sources = [*wanted, *(one for one in known if one.source.name not in given)]
+    if not sources:
+        raise UsageError(f"'{name}' remembers no source to rebuild from; name it: sightsound index SOURCE --rebuild")
+    chosen = choose(registry(), set_names(encoders) if encoders or not have else have)
+    return _counted(sources) if options.dry_run else rebuild(store, name, sources, chosen, options, _run)
+
+
+def _counted(wanted: Sequence[OpenedSource]) -> Report:
+    """The report of a dry run in which everything is new."""
+    count = sum(1 for one in wanted for _ in one.source.items())
+    return Report(listed=count, added=count)
+
+
+def _run(collection: Collection, wanted: Sequence[OpenedSource], encoders: EncoderSet, options: Options) -> Report:
+    total = Report()
+    for one in wanted:
+        with Bar(one.source) as bar:
+            total += index(registry(), collection, one.source, encoders, replace(options, progress=bar.show))
+        if not options.dry_run:
+            one.remember(collection)
+    return total
