@@ -79,8 +79,8 @@ def register_stores(register: Register) -> None:
 def register_commands(cli: typer.Typer) -> None:
     """Called once, when the command line is built, before arguments are parsed.
 
-    cli: the Typer application; add commands or a sub-application. A name that exists already is refused.
-    Heavy imports belong inside the command.
+    cli: a Typer application; add commands or a sub-application. A plug-in may not replace a command that exists: its
+    own is left out. Heavy imports belong inside the command.
     """
 
 

@@ -274,8 +274,8 @@ def test_every_hook_says_when_it_is_called_and_what_a_plug_in_may_not_do() -> No
     hooks = [hook for name, hook in vars(hookspecs).items() if name.startswith("register_")]
     assert len(hooks) == 6
     for hook in hooks:
-        said = hook.__doc__ or ""
+        said = " ".join((hook.__doc__ or "").split())
         arguments = hook.__annotations__.keys() - {"return"}
         assert "Called once" in said, hook
-        assert "may not" in said or "refused" in said or "inside the command" in said, hook
+        assert "may not" in said, hook
         assert all(f"{argument}:" in said for argument in arguments), hook
