@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sightsound.calibrating import UPPER, Calibration, calibrate, calibrate_own
+from sightsound.chance import UPPER, Calibration, calibrate, calibrate_own
 from sightsound.encoders import ChosenEncoder, EncoderSet
 from sightsound.stores.base import Collection
 from sightsound.types import Medium, SegmentKind, Vectors

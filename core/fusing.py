@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sightsound.calibrating import Calibration, confidence, of_normal
 from sightsound.calibration import Key
+from sightsound.chance import Calibration, confidence, of_normal
 from sightsound.stores.base import Scored
 
 UNMEASURED = of_normal(0.15, 0.1, 100, measured=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from sightsound import calibration
-from sightsound.calibrating import PROBABLE
+from sightsound.chance import PROBABLE
 from sightsound.config import number
 from sightsound.encoders import ChosenEncoder, EncoderSet, check_fingerprint
 from sightsound.errors import ItemMissing, MediaError, UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sightsound.calibrating import PROBABLE, Calibration, calibrate, calibrate_own, confidence, of_normal
+from sightsound.chance import PROBABLE, Calibration, calibrate, calibrate_own, confidence, of_normal
 from sightsound.fusing import Candidate, Match, fuse
 
 
