@@ -5,7 +5,6 @@ make bench
 
 from __future__ import annotations
 
-import os
 import platform
 import tempfile
 from importlib.metadata import version
@@ -16,6 +15,8 @@ import knn
 import memory
 import start
 from report import table
+
+from sightsound.config import cores
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 TEXT = """# Benchmarks
@@ -46,8 +47,8 @@ def main() -> None:
     rows = [*start.measure(), *knn.measure(100_000, work), *indexing.measure(1_000, work)]
     rows += memory.measure((1_000, 10_000), work)
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "simsimd", "pillow"))
-    cores = len(os.sched_getaffinity(0))
-    page = TEXT.format(cores=cores, python=platform.python_version(), libraries=libraries, table=table(rows))
+    processors = cores()
+    page = TEXT.format(cores=processors, python=platform.python_version(), libraries=libraries, table=table(rows))
     PAGE.write_text(page, encoding="utf-8")
     print(table(rows))
 

@@ -6,7 +6,6 @@ python benchmarks/indexing.py --count 200
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from photographs import make_photographs
 from report import Row, table
 
+from sightsound.config import cores
 from sightsound.encoders import EncoderSet, choose
 from sightsound.indexing import BATCH, index
 from sightsound.opening import open_source
@@ -42,7 +42,7 @@ def bound(source: Source, encoders: EncoderSet) -> float:
         for encoder in images:
             encoder.encode([piece.inputs[encoder.key] for piece in pieces[start : start + BATCH]], "document")
     encoding = time.process_time() - began
-    return len(os.sched_getaffinity(0)) * len(pieces) / (decoding + encoding)
+    return cores() * len(pieces) / (decoding + encoding)
 
 
 def indexed(source: Source, encoders: EncoderSet) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import random
 import sqlite3
 import statistics
@@ -21,6 +20,7 @@ import numpy as np
 import simsimd
 from report import Row, table
 
+from sightsound.config import cores
 from sightsound.encoders import choose
 from sightsound.registry import registry
 from sightsound.stores.base import Collection, Entry
@@ -79,7 +79,7 @@ def fill(collection: Collection, matrix: Vectors) -> None:
 
 def bare(matrix: Vectors, database: Path) -> Callable[[Vectors], list[int]]:
     """The bound: distances to all int8 rows, the nearest candidates' vectors from SQLite, and their exact order."""
-    rows, threads = quantised(matrix), os.cpu_count() or 1
+    rows, threads = quantised(matrix), cores()
     connection = sqlite3.connect(database)
 
     def search(query: Vectors) -> list[int]:

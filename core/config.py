@@ -77,6 +77,11 @@ def number(name: str) -> float:
     return result
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @cache
 def _read(path: Path) -> dict[str, Any]:
     try:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from sightsound import calibration
-from sightsound.config import number, setting
+from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint
 from sightsound.errors import UsageError
 from sightsound.planning import Task, job, plan
@@ -354,4 +354,4 @@ def _is_gone(item: Item) -> bool:
 
 def default_workers() -> int:
     """Reading processes: the setting, else one for each core."""
-    return int(number("workers")) if setting("workers") else len(os.sched_getaffinity(0))
+    return int(number("workers")) if setting("workers") else cores()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -11,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import simsimd
 
+from sightsound.config import cores
 from sightsound.stores.base import Scored
 from sightsound.stores.rows import json_list
 from sightsound.stores.shelves import BLOCK_ROWS, Shelf, View
 from sightsound.stores.vectorfile import Int8Rows, quantised, unit
 from sightsound.types import Vectors
 
-_THREADS = os.cpu_count() or 1
+_THREADS = cores()
 _WORTH_THREADS = 20_000
 _LEAST_CANDIDATES = 100
 _MOST_SPARE_CANDIDATES = 1_000

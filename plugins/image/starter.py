@@ -12,7 +12,6 @@ In the picture space: the pooled last layer, centred and reduced to its principa
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sightsound import EncoderSpec, ImageInput, Role, Space, Vectors
+from sightsound.config import cores
 from sightsound.plugins.image.adapter import Adapter
 
 MODELS = Path(__file__).parent / "models"
@@ -69,7 +69,7 @@ class Starter:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        options.intra_op_num_threads = cores()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(str(MODELS / "efficientnet-lite0.onnx"), options)
 
