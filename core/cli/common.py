@@ -52,7 +52,8 @@ def say(line: str) -> None:
 
 
 def note(message: str) -> None:
-    """Say something that is not data: on stderr."""
+    """Say something that is not data: on stderr, after what was printed before."""
+    sys.stdout.flush()
     print(_CONTROL.sub(_escaped, message), file=sys.stderr)
 
 

@@ -37,10 +37,12 @@ def nearest(
     asked = wanted
     while True:
         found = scan(view, coarse, asked, chosen)
-        scored = _rescored(connection, shelf, view.keys[found, 0], direction)
+        rowids, scores = _rescored(connection, shelf, view.keys[found, 0], direction)
+        named = _named(connection, rowids, scores, k)
         # Removed rows stay in the cache for a while: where they took up the room, ask for more.
-        if len(scored) >= min(wanted, there_are) or asked >= there_are:
-            return scored[:k]
+        enough = len(rowids) >= min(wanted, there_are) and len(named) >= min(k, there_are)
+        if enough or asked >= there_are:
+            return named
         asked *= 4
 
 
@@ -94,18 +96,35 @@ def _distances(coarse: Int8Rows, block: Int8Rows) -> npt.NDArray[np.float64]:
     return np.array(found, dtype=np.float64, copy=True).reshape(-1)
 
 
-def _rescored(connection: sqlite3.Connection, shelf: Shelf, rowids: Places, direction: Vectors) -> list[Scored]:
-    rows: list[Any] = connection.execute(
-        "SELECT i.id, s.kind, s.number, v.vector FROM vectors v JOIN segments s ON s.rowid = v.segment "
-        "JOIN items i ON i.rowid = s.item "
-        "WHERE v.rowid IN (SELECT value FROM json_each(?)) AND v.shelf = ? AND s.pending = 0",
-        (json_list(rowids.tolist()), shelf.id),
-    ).fetchall()
+def _rescored(
+    connection: sqlite3.Connection, shelf: Shelf, rowids: Places, direction: Vectors
+) -> tuple[list[int], npt.NDArray[np.float32]]:
+    """The vectors among `rowids` that still exist, and their exact cosines."""
+    query = "SELECT rowid, vector FROM vectors WHERE rowid IN (SELECT value FROM json_each(?)) AND shelf = ?"
+    rows = connection.execute(query, (json_list(rowids.tolist()), shelf.id)).fetchall()
     if not rows:
-        return []
-    scores = cosines([row[3] for row in rows], shelf.dims, direction)
-    scored = [
-        Scored(f"{id}:{kind}:{number}", id, kind, float(score))
-        for (id, kind, number, _), score in zip(rows, scores, strict=True)
-    ]
-    return sorted(scored, key=lambda found: (-found.score, found.segment_id))
+        return [], np.empty(0, np.float32)
+    return [rowid for rowid, _ in rows], cosines([vector for _, vector in rows], shelf.dims, direction)
+
+
+def _named(
+    connection: sqlite3.Connection, rowids: Sequence[int], scores: npt.NDArray[np.float32], k: int
+) -> list[Scored]:
+    """The k best that search may find, with their names; of equal scores, by name."""
+    if len(rowids) > k:
+        worth = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+        named = _looked_up(connection, {rowids[int(place)]: float(scores[place]) for place in worth})
+        if len(named) >= k:
+            return named[:k]
+    return _looked_up(connection, dict(zip(rowids, scores.tolist(), strict=True)))[:k]
+
+
+def _looked_up(connection: sqlite3.Connection, scores: dict[int, float]) -> list[Scored]:
+    query = (
+        "SELECT v.rowid, i.id, s.kind, s.number FROM vectors v JOIN segments s ON s.rowid = v.segment "
+        "JOIN items i ON i.rowid = s.item "
+        "WHERE v.rowid IN (SELECT value FROM json_each(?)) AND s.pending = 0"
+    )
+    rows: list[Any] = connection.execute(query, (json_list(scores),)).fetchall()
+    found = [Scored(f"{id}:{kind}:{number}", id, kind, scores[rowid]) for rowid, id, kind, number in rows]
+    return sorted(found, key=lambda one: (-one.score, one.segment_id))
