@@ -8,15 +8,17 @@ Each stage waits rather than piles up. Interrupted anywhere, the next run goes o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from sightsound import calibration
+from sightsound.batches import BatchVectors, with_vectors
 from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint
 from sightsound.errors import UsageError
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
+from sightsound.reports import Options, Report
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Entry
 from sightsound.texts import text_segments
@@ -28,50 +30,6 @@ BATCH = 32
 TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description"})
 PRUNE_LIMIT = 0.2
 """The share of a collection that --prune may remove without asking."""
-
-
-@dataclass
-class Report:
-    """What an index run did, or with a dry run would do. Counts of items."""
-
-    listed: int = 0
-    added: int = 0
-    changed: int = 0
-    described: int = 0
-    moved: int = 0
-    copied: int = 0
-    unchanged: int = 0
-    failed: int = 0
-    pruned: int = 0
-    gone: int = 0
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def done(self) -> int:
-        return self.added + self.changed + self.described + self.moved + self.copied + self.unchanged + self.failed
-
-    def __add__(self, other: Report) -> Report:
-        return Report(**{name: value + getattr(other, name) for name, value in vars(self).items()})
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to run.
-
-    retry: also what failed before. only: URIs to look at, of all that the source lists. prune: remove what the source
-    no longer lists. workers: reading processes; 0 leaves it to the settings. progress: called after every item.
-    confirm: asked before a prune that removes much; True goes on.
-    """
-
-    retry: bool = False
-    only: frozenset[str] | None = None
-    prune: bool = False
-    dry_run: bool = False
-    wait: bool = False
-    workers: int = 0
-    progress: Callable[[Report], None] = lambda report: None
-    confirm: Callable[[str], bool] = lambda question: False
 
 
 KEPT_FAILURES = 20
@@ -202,7 +160,7 @@ class _Run:
         if not batch:
             return
         entries = [self._entry(ready) for ready in batch]
-        vectors = _Vectors(self.encoders)
+        vectors = BatchVectors(self.encoders)
         for ready, entry in zip(batch, entries, strict=True):
             if ready.read and not ready.read.known:
                 for piece in ready.read.pieces:
@@ -210,7 +168,7 @@ class _Run:
                     vectors.add(segment, piece.inputs)
         vectors.add_texts(self.collection, [s for entry in entries for s in entry.segments if s.text])
         made = vectors.encode()
-        self.collection.put([_with_vectors(entry, made) for entry in entries])
+        self.collection.put([with_vectors(entry, made) for entry in entries])
         self.wrote = True
 
     def _entry(self, ready: _Ready) -> Entry:
@@ -297,54 +255,6 @@ class _Run:
         self.collection.release(gone, self.source.name)
         self.report.pruned, self.report.gone = len(gone), 0
         self.wrote = True
-
-
-class _Vectors:
-    """Gathers a batch's inputs by encoder, and encodes each encoder's at once."""
-
-    def __init__(self, encoders: EncoderSet) -> None:
-        self._encoders = encoders
-        self._inputs: dict[str, list[tuple[str, object]]] = {encoder.key: [] for encoder in encoders.chosen}
-        self._made: dict[str, dict[str, Vectors]] = {}
-
-    def add(self, segment: Segment, inputs: dict[str, object]) -> None:
-        for key, prepared in inputs.items():
-            self._inputs[key].append((segment.id, prepared))
-
-    def add_texts(self, collection: Collection, segments: list[Segment]) -> None:
-        """Texts that the collection has under the same id need not be encoded again."""
-        if not segments:
-            return
-        items = {segment.item_id for segment in segments}
-        before = {s.id: s.text for stored in collection.segments(items).values() for s in stored}
-        same = [segment.id for segment in segments if before.get(segment.id) == segment.text]
-        for encoder in self._encoders.reading("text"):
-            kept = [collection.vectors(space.name, same) for space in encoder.spec.spaces]
-            for space, found in zip(encoder.spec.spaces, kept, strict=True):
-                self._made.setdefault(space.name, {}).update(found)
-            self._inputs[encoder.key] += [
-                (segment.id, encoder.spec.prepare(segment.text))
-                for segment in segments
-                if not all(segment.id in found for found in kept)
-            ]
-
-    def encode(self) -> dict[str, dict[str, Vectors]]:
-        """Space name -> segment id -> vector."""
-        for encoder in self._encoders.chosen:
-            inputs = self._inputs[encoder.key]
-            made = encoder.encode([prepared for _, prepared in inputs], "document")
-            for space, vectors in made.items():
-                found = self._made.setdefault(space, {})
-                found.update({id: v for (id, _), v in zip(inputs, vectors, strict=True) if v is not None})
-        return self._made
-
-
-def _with_vectors(entry: Entry, made: dict[str, dict[str, Vectors]]) -> Entry:
-    vectors = {space: dict(found) for space, found in entry.vectors.items()}
-    for space, found in made.items():
-        mine = {segment.id: found[segment.id] for segment in entry.segments if segment.id in found}
-        vectors.setdefault(space, {}).update(mine)
-    return replace(entry, vectors=vectors)
 
 
 def _is_gone(item: Item) -> bool:

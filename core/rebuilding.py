@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from sightsound.encoders import EncoderSet
 from sightsound.errors import UsageError
-from sightsound.indexing import PRUNE_LIMIT, Options, Report
+from sightsound.indexing import PRUNE_LIMIT
 from sightsound.opening import OpenedSource
+from sightsound.reports import Options, Report
 from sightsound.stores.base import Collection, Store
 
 SUFFIX = ".rebuilt"

@@ -16,9 +16,10 @@ from sightsound import EncoderSpec, ImageInput, Item, Metadata, Source, Space, T
 from sightsound.encoders import choose
 from sightsound.errors import PluginError
 from sightsound.hookspecs import Register
-from sightsound.indexing import Report, index
+from sightsound.indexing import index
 from sightsound.plugins.image.adapter import Adapter, fit
 from sightsound.registry import Registry, load
+from sightsound.reports import Report
 from sightsound.searching import ItemPart, Query, TextPart, search
 from sightsound.stores.base import Collection
 from sightsound.stores.local import LocalStore

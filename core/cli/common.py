@@ -21,10 +21,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 StoreOption = Annotated[
     str | None,
-    typer.Option("--store", help="Folder or URL where collections are kept.", show_default="the data folder"),
+    typer.Option(
+        "--store", metavar="PLACE", help="Folder or URL where collections are kept.", show_default="the data folder"
+    ),
 ]
 CollectionOption = Annotated[
-    str | None, typer.Option("--collection", "-c", help="Which collection.", show_default="default")
+    str | None, typer.Option("--collection", "-c", metavar="NAME", help="Which collection.", show_default="default")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]

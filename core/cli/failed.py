@@ -45,7 +45,8 @@ def failed_command(
 
 def _retry(plugins: Registry, collection: Collection) -> None:
     from sightsound.encoders import of_collection
-    from sightsound.indexing import Options, index
+    from sightsound.indexing import index
+    from sightsound.reports import Options
 
     failures = collection.failures()
     only = frozenset(failure.uri for failure in failures)

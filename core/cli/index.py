@@ -22,14 +22,26 @@ def register(app: typer.Typer) -> None:
 def index_command(
     source: Annotated[
         list[str] | None,
-        typer.Argument(help="Folders, files, CSV or JSONL tables. None: all that the collection knows already."),
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Folders, files, CSV or JSONL tables. None: all that the collection knows already.",
+        ),
     ] = None,
-    plugin: Annotated[str, typer.Option("--source", help="Which source plug-in, where several would do.")] = "",
+    plugin: Annotated[
+        str, typer.Option("--source", metavar="NAME", help="Which source plug-in, where several would do.")
+    ] = "",
     option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="The source's own options, KEY=VALUE.")
+        list[str] | None,
+        typer.Option("--option", "-o", metavar="KEY=VALUE", help="The source's own options, KEY=VALUE."),
     ] = None,
     encoders: Annotated[
-        str | None, typer.Option(help="Encoder sets of a new collection, separated by commas.", show_default="starter")
+        str | None,
+        typer.Option(
+            "--encoders",
+            metavar="NAMES",
+            help="Encoder sets of a new collection, separated by commas.",
+            show_default="starter",
+        ),
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Remove items that are gone from the source.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
@@ -38,7 +50,9 @@ def index_command(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another index run to end.")] = False,
-    workers: Annotated[int, typer.Option(help="Reading processes.", min=0, show_default="one a core")] = 0,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", help="Reading processes.", min=0, show_default="one a core")
+    ] = 0,
     store: StoreOption = None,
     collection: CollectionOption = None,
     yes: YesOption = False,
@@ -51,7 +65,7 @@ def index_command(
     """
     from sightsound.cli import runs
     from sightsound.cli.progress import print_report, report_object
-    from sightsound.indexing import Options
+    from sightsound.reports import Options
 
     options = Options(
         retry=retry,

@@ -11,7 +11,7 @@ from sightsound.cli.common import note, plural
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from sightsound.indexing import Report
+    from sightsound.reports import Report
     from sightsound.sources import Source
 
 SHOWN_FAILURES = 5

@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def remove_command(
     items: Annotated[list[str] | None, typer.Argument(metavar="ITEM...", help="Ids, paths or URIs.")] = None,
-    where: Annotated[list[str] | None, typer.Option("--where", help="All items for which this holds.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", metavar="CONDITION", help="All items for which this holds.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="The whole collection.")] = False,
     store: StoreOption = None,
     collection: CollectionOption = None,

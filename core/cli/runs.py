@@ -8,10 +8,11 @@ from dataclasses import replace
 from sightsound.cli.progress import Bar
 from sightsound.encoders import EncoderSet, choose, of_collection
 from sightsound.errors import SourceError, UsageError
-from sightsound.indexing import Options, Report, index
+from sightsound.indexing import index
 from sightsound.opening import OpenedSource, Sources, set_names
 from sightsound.rebuilding import rebuild
 from sightsound.registry import registry
+from sightsound.reports import Options, Report
 from sightsound.stores.base import Collection, Store
 
 

@@ -18,18 +18,29 @@ if TYPE_CHECKING:
     from sightsound.searching import Answer, Part
     from sightsound.stores.base import Collection
 
-TagOption = Annotated[list[str] | None, typer.Option("--tag", help="Only items with any of these tags.")]
-KindOption = Annotated[list[str] | None, typer.Option("--kind", help="Only photo, film, sound or text.")]
-WhereOption = Annotated[
-    list[str] | None, typer.Option("--where", help="A condition: author='Jane Doe', 'width>=2000', 'date<=2024-05'.")
+TagOption = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only items with any of these tags.")]
+KindOption = Annotated[
+    list[str] | None, typer.Option("--kind", metavar="KIND", help="Only photo, film, sound or text.")
 ]
-AfterOption = Annotated[str, typer.Option("--after", help="Only items of this date or later: 2024, 2024-05-31.")]
-BeforeOption = Annotated[str, typer.Option("--before", help="Only items of this date or earlier.")]
-LimitOption = Annotated[int, typer.Option("--limit", "-n", help="How many hits.")]
-OffsetOption = Annotated[int, typer.Option("--offset", help="How many hits to pass over.")]
-SortOption = Annotated[str, typer.Option("--sort", help="score, or date: the probable hits, newest first.")]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="CONDITION", help="A condition: author='Jane Doe', 'width>=2000', 'date<=2024-05'."
+    ),
+]
+AfterOption = Annotated[
+    str, typer.Option("--after", metavar="DATE", help="Only items of this date or later: 2024, 2024-05-31.")
+]
+BeforeOption = Annotated[str, typer.Option("--before", metavar="DATE", help="Only items of this date or earlier.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", metavar="N", help="How many hits.")]
+OffsetOption = Annotated[int, typer.Option("--offset", metavar="N", help="How many hits to pass over.")]
+SortOption = Annotated[
+    str, typer.Option("--sort", metavar="ORDER", help="score, or date: the probable hits, newest first.")
+]
 PathsOption = Annotated[bool, typer.Option("--paths", help="Print paths only, a line each, for pipes.")]
-SheetOption = Annotated[Path | None, typer.Option("--sheet", help="Write a contact sheet, one HTML file.")]
+SheetOption = Annotated[
+    Path | None, typer.Option("--sheet", metavar="FILE", help="Write a contact sheet, one HTML file.")
+]
 
 KINDS = ("photo", "film", "sound", "text")
 
@@ -49,15 +60,19 @@ class Output:
 
 
 def search_command(
-    words: Annotated[str, typer.Argument(help="What to look for, in words.")] = "",
-    text: Annotated[list[str] | None, typer.Option("--text", help="More words, with a weight: sunset:0.5")] = None,
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="What to look for, in words.")] = "",
+    text: Annotated[
+        list[str] | None, typer.Option("--text", metavar="WORDS[:WEIGHT]", help="More words, with a weight: sunset:0.5")
+    ] = None,
     image: Annotated[
-        list[str] | None, typer.Option("--image", help="A picture to search by, with a weight: ref.jpg:0.5")
+        list[str] | None,
+        typer.Option("--image", metavar="FILE[:WEIGHT]", help="A picture to search by, with a weight: ref.jpg:0.5"),
     ] = None,
     like: Annotated[
-        list[str] | None, typer.Option("--like", help="An item, or a picture, to find others like.")
+        list[str] | None,
+        typer.Option("--like", metavar="ITEM[:WEIGHT]", help="An item, or a picture, to find others like."),
     ] = None,
-    without: Annotated[list[str] | None, typer.Option("--not", help="Words to push away.")] = None,
+    without: Annotated[list[str] | None, typer.Option("--not", metavar="WORDS", help="Words to push away.")] = None,
     kind: KindOption = None,
     tag: TagOption = None,
     where: WhereOption = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show_command(
-    item: Annotated[str, typer.Argument(help="An id, its unique beginning, a path or a URI.")],
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="An id, its unique beginning, a path or a URI.")],
     store: StoreOption = None,
     collection: CollectionOption = None,
     as_json: JsonOption = False,
@@ -37,9 +37,18 @@ def show_command(
         return
     for name, value in known.items():
         if name == "segments":
-            say(f"{name + ':':14} {', '.join(s['kind'] for s in value)}")
+            say(f"{name + ':':14} {', '.join(segment['kind'] for segment in value)}")
         elif name == "metadata_from":
             for layer, said in value.items():
                 say(f"{'from:':14} {layer} ({', '.join(said) or 'names it only'})")
         elif value not in (None, [], {}, ""):
-            say(f"{name + ':':14} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+            say(f"{name + ':':14} {_plain(value)}")
+
+
+def _plain(value: Any) -> str:
+    """A value as a person reads it: colours with their shares, lists and pairs between commas."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_plain(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(f"{one[0]} {one[1]:.0%}" if isinstance(one, list) else str(one) for one in value)
+    return " ".join(str(value).split())

@@ -1,0 +1,50 @@
+"""What an index run is asked to do, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Report:
+    """What an index run did, or with a dry run would do. Counts of items."""
+
+    listed: int = 0
+    added: int = 0
+    changed: int = 0
+    described: int = 0
+    moved: int = 0
+    copied: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    pruned: int = 0
+    gone: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return self.added + self.changed + self.described + self.moved + self.copied + self.unchanged + self.failed
+
+    def __add__(self, other: Report) -> Report:
+        return Report(**{name: value + getattr(other, name) for name, value in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run.
+
+    retry: also what failed before. only: URIs to look at, of all that the source lists. prune: remove what the source
+    no longer lists. workers: reading processes; 0 leaves it to the settings. progress: called after every item.
+    confirm: asked before a prune that removes much; True goes on.
+    """
+
+    retry: bool = False
+    only: frozenset[str] | None = None
+    prune: bool = False
+    dry_run: bool = False
+    wait: bool = False
+    workers: int = 0
+    progress: Callable[[Report], None] = lambda report: None
+    confirm: Callable[[str], bool] = lambda question: False
