@@ -17,6 +17,8 @@ QUERIES = 300
 """Other items' vectors that serve as unrelated queries where the encoder has none of its own."""
 OWN: dict[Medium, SegmentKind] = {"image": "photo", "audio": "sound", "text": "description"}
 """Which segments those are, by the medium that the encoder reads."""
+WORD_QUERIES = 60
+"""Unrelated queries that the text search is tried with: each reads all texts that hold one of its words."""
 WORDS = "words"
 """Stands for the text search where a space is asked for."""
 WORDS_SPREAD = 0.15
@@ -76,6 +78,7 @@ def _words(collection: Collection, encoders: EncoderSet) -> Calibration | None:
     count = collection.count()
     if not texts or not count:
         return None
+    texts = texts[:: max(1, len(texts) // WORD_QUERIES)][:WORD_QUERIES]
     sample = min(count, SAMPLE)
     scores = np.zeros((len(texts), sample), np.float32)
     for row, text in enumerate(texts):

@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from sightsound.cli import interrupting
 from sightsound.cli.common import note, plural
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Bar:
         return self
 
     def show(self, report: Report) -> None:
+        interrupting.check()
         if self._progress:
             task = self._progress.tasks[0]
             self._progress.update(
