@@ -16,11 +16,11 @@ from report import Row, table
 from sightsound.config import cores
 from sightsound.encoders import EncoderSet, choose
 from sightsound.indexing import BATCH, index
+from sightsound.jobs import Equipment, Job, PreparedPiece, read_item
 from sightsound.opening import open_source
 from sightsound.registry import registry
 from sightsound.sources import Source
 from sightsound.stores.local import LocalStore
-from sightsound.workers import Equipment, Job, PreparedPiece, read_item
 
 ROUNDS = 3
 

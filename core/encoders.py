@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from sightsound.errors import FingerprintMismatch, PluginError
+from sightsound.jobs import Preparation
 from sightsound.media import Wanted
 from sightsound.registry import Registry
 from sightsound.stores.base import Collection, EncoderRecord
 from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, Space, Vectors
-from sightsound.workers import Preparation
 
 
 @dataclass(frozen=True)

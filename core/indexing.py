@@ -16,6 +16,7 @@ from sightsound.batches import BatchVectors, with_vectors
 from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint
 from sightsound.errors import UsageError
+from sightsound.jobs import Equipment, Failed, Job, Read
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
 from sightsound.reports import Options, Report
@@ -23,7 +24,7 @@ from sightsound.sources import Source
 from sightsound.stores.base import Collection, Entry
 from sightsound.texts import text_segments
 from sightsound.types import FILE_LAYER, Item, Metadata, Segment, SegmentKind, Vectors, item_id
-from sightsound.workers import Equipment, Failed, Job, Read, Workers
+from sightsound.workers import Workers
 
 BATCH = 32
 """Items that are encoded and committed together: what an interruption may cost."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from sightsound.jobs import Job
 from sightsound.sources import Source
 from sightsound.stores.base import Collection
 from sightsound.types import Item, Metadata
-from sightsound.workers import Job
 
 CHUNK = 500
 """Items whose states are asked of the store at once."""

@@ -19,11 +19,11 @@ from sightsound.encoders import ChosenEncoder, EncoderSet, check_fingerprint
 from sightsound.errors import ItemMissing, MediaError, UsageError
 from sightsound.filters import Filters
 from sightsound.fusing import Candidate, Match, fuse, matches
+from sightsound.jobs import Equipment, Failed, Job
 from sightsound.registry import Registry
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Scored
 from sightsound.types import Item, Medium, Segment, SegmentKind, Vectors, file_uri
-from sightsound.workers import Equipment, Failed, Job, Workers
 
 DEPTH = 1000
 """Candidates taken from each space for each part: as deep as a search can be paged, unless it is paged deeper."""
@@ -239,6 +239,8 @@ def _checked(collection: Collection, encoders: EncoderSet, medium: Medium) -> It
 
 def _picture(registry: Registry, collection: Collection, encoders: EncoderSet, path: Path) -> list[_Probe]:
     """Read a query picture as hostile, in a child process, and encode it."""
+    from sightsound.workers import Workers  # multiprocessing is not for searches in words
+
     chosen = list(_checked(collection, encoders, "image"))
     if not chosen:
         raise UsageError(f"The collection '{collection.name}' has no encoder for pictures")

@@ -10,11 +10,12 @@ import numpy as np
 
 from sightsound.config import number
 from sightsound.indexing import default_workers
+from sightsound.jobs import Equipment, Job, Preparation, Read
 from sightsound.media import Wanted
 from sightsound.opening import Sources
 from sightsound.registry import registry
 from sightsound.types import ImageInput, Item
-from sightsound.workers import Equipment, Job, Preparation, Read, Workers
+from sightsound.workers import Workers
 
 SIDE = 400
 """Pixels of a thumbnail's longer side."""

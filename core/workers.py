@@ -7,129 +7,25 @@ queue, so that nothing piles up.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import multiprocessing as mp
 import queue
 import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from sightsound.errors import MediaError, PluginError, SightsoundError
-from sightsound.media import Learnt, Piece, Reader, Wanted
+from sightsound.errors import PluginError, SightsoundError
+from sightsound.jobs import Equipment, Failed, Job, Read, read_item
 from sightsound.registry import explain
-from sightsound.sources import Source
-from sightsound.types import Facts, Item, Medium, Metadata, SegmentKind
 
 AHEAD = 2
 """Jobs given to a child at once, so that it need not wait for the parent between two files."""
 QUEUE = 64
 """Results that may wait for the caller."""
-CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Job:
-    """One item to read. known: contents (SHA-256) of items of this size, not to be read again."""
-
-    item: Item
-    known: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class PreparedPiece:
-    """A piece, prepared for each encoder that reads its medium: inputs by encoder key."""
-
-    kind: SegmentKind
-    number: int
-    start: float | None
-    end: float | None
-    inputs: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Read:
-    """What was read of an item. known: the content is one of the job's, and nothing was decoded."""
-
-    content: str
-    known: bool = False
-    facts: Facts = field(default_factory=dict)
-    metadata: Metadata = field(default_factory=Metadata)
-    pieces: tuple[PreparedPiece, ...] = ()
-
-
-@dataclass(frozen=True)
-class Failed:
-    reason: str
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """How an encoder, or whoever wants media, has them prepared. prepare: importable, since it is pickled."""
-
-    key: str
-    reads: Medium
-    prepare: Callable[[Any], Any]
-
-
-@dataclass(frozen=True)
-class Equipment:
-    """What a child needs for its work; sent once, when it starts.
-
-    preparations: for each encoder that reads what readers deliver. memory: megabytes it may take on top of what
-    it has at the start.
-    """
-
-    source: Source
-    readers: tuple[Reader, ...]
-    preparations: tuple[Preparation, ...]
-    wanted: Wanted
-    memory: float
-
-
-def read_item(job: Job, equipment: Equipment) -> Read:
-    """Open, read and prepare one item: the whole work of a child, and the bound that benchmarks measure."""
-    reader = next((reader for reader in equipment.readers if reader.reads(job.item)), None)
-    if reader is None:
-        raise MediaError("no installed plug-in reads this kind of file; see: sightsound plugins")
-    with equipment.source.open(job.item) as file:
-        content, size = _hash(file)
-        if content in job.known:
-            return Read(content, known=True)
-        file.seek(0)
-        facts: dict[str, Any] = {"bytes": size}
-        metadata = Metadata()
-        pieces: list[PreparedPiece] = []
-        numbers: dict[str, int] = {}
-        for made in reader.read(file, job.item, equipment.wanted):
-            if isinstance(made, Learnt):
-                facts |= made.facts
-                metadata = made.metadata
-            else:
-                number = numbers.get(made.kind, 0)
-                numbers[made.kind] = number + 1
-                pieces.append(_prepare(made, number, equipment))
-    return Read(content, False, facts, metadata, tuple(pieces))
-
-
-def _hash(file: BinaryIO) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-        size += len(chunk)
-    if size == 0:
-        raise MediaError("the file is empty")
-    return digest.hexdigest(), size
-
-
-def _prepare(piece: Piece, number: int, equipment: Equipment) -> PreparedPiece:
-    inputs = {p.key: p.prepare(piece.media) for p in equipment.preparations if p.reads == piece.medium}
-    return PreparedPiece(piece.kind, number, piece.start, piece.end, inputs)
 
 
 def _child(connection: Connection, equipment: Equipment) -> None:
