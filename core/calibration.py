@@ -21,8 +21,8 @@ WORD_QUERIES = 60
 """Unrelated queries that the text search is tried with: each reads all texts that hold one of its words."""
 WORDS = "words"
 """Stands for the text search where a space is asked for."""
-WORDS_SPREAD = 0.15
-"""The least spread of text scores: all of a query's words found then weigh about as much as a good cosine."""
+WORDS_SPREAD = 0.25
+"""The least spread of text scores: all of a query's words found are then a sure match, half of them are not."""
 STATE = "calibration"
 
 Key = tuple[str, str, str]

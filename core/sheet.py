@@ -18,10 +18,11 @@ _PAGE = """<!doctype html>
 body {{ font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 90rem; padding: 1.5rem }}
 h1 {{ font-size: 1.4rem; margin: 0 0 .2rem }}
 p.count {{ margin: 0 0 1.2rem; opacity: .7 }}
-ul {{ list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: 1rem }}
-li {{ flex: 1 1 {row}px; max-width: 420px; min-width: 0 }}
+ul {{ list-style: none; margin: 0; padding: 0; display: grid; gap: 1rem }}
+ul {{ grid-template-columns: repeat(auto-fill, minmax(min(100%, {row}px), 1fr)) }}
+li {{ min-width: 0 }}
 li.rest {{ opacity: .75 }}
-li.line {{ flex-basis: 100%; max-width: none; border-top: 1px solid var(--line); padding-top: .5rem; opacity: .7 }}
+li.line {{ grid-column: 1 / -1; border-top: 1px solid var(--line); padding-top: .5rem; opacity: .7 }}
 img, .none {{ width: 100%; height: 200px; object-fit: contain; background: #8882; border-radius: 6px; display: block }}
 .none {{ display: grid; place-items: center }}
 b, small {{ display: block; overflow-wrap: anywhere }}
