@@ -27,7 +27,7 @@ ROUNDS = 3
 
 def bound(source: Source, encoders: EncoderSet) -> float:
     """Photographs a second: cores / (CPU seconds a photograph of decoding alone and of encoding alone)."""
-    images = encoders.reading("image")
+    images = encoders.reading("image", "document")
     readers = tuple(entry.thing for entry in registry().readers)
     equipment = Equipment(source, readers, tuple(encoder.preparation for encoder in images), encoders.wanted, 2048)
     pieces: list[PreparedPiece] = []

@@ -54,7 +54,7 @@ def vectors(count: int, work: Path) -> Vectors:
     """MiniLM's vectors of that many sentences, float32 (count, 384); kept in the folder, since they take minutes."""
     path = work / f"sentences-{count}.npy"
     if not path.exists():
-        (encoder,) = choose(registry(), ["starter"]).reading("text")
+        (encoder,) = choose(registry(), ["starter"]).reading("text", "document")
         path.parent.mkdir(parents=True, exist_ok=True)
         made = [encoder.loaded.encode(part, "document") for part in parts(sentences(count), 256)]
         np.save(path, np.concatenate([np.asarray(one) for one in made]).astype(np.float16))

@@ -40,7 +40,7 @@ from sightsound.searching import Query, TextPart, search
 collection = open_store(registry(), sys.argv[1]).open("default")
 lap("opening the collection")
 encoders = of_collection(registry(), collection)
-text = encoders.reading("text")[0].loaded
+text = encoders.reading("text", "query")[0].loaded
 text._tokenizer
 lap("loading the tokenizer")
 text._session

@@ -28,7 +28,7 @@ class BatchVectors:
         items = {segment.item_id for segment in segments}
         before = {s.id: s.text for stored in collection.segments(items).values() for s in stored}
         same = [segment.id for segment in segments if before.get(segment.id) == segment.text]
-        for encoder in self._encoders.reading("text"):
+        for encoder in self._encoders.reading("text", "document"):
             kept = [collection.vectors(space.name, same) for space in encoder.spec.spaces]
             for space, found in zip(encoder.spec.spaces, kept, strict=True):
                 self._made.setdefault(space.name, {}).update(found)

@@ -74,7 +74,7 @@ def calibrated_items(collection: Collection) -> int:
 
 def _words(collection: Collection, encoders: EncoderSet) -> Calibration | None:
     """How much of unrelated queries' words the texts of a sample hold."""
-    texts = [t for e in encoders.reading("text") if e.spec.background for t in e.spec.background()]
+    texts = [t for e in encoders.reading("text", "query") if e.spec.background for t in e.spec.background()]
     count = collection.count()
     if not texts or not count:
         return None

@@ -31,17 +31,37 @@ SETTINGS = (
     Setting("store", "", "Where collections are kept: a folder, or a URL. Default: the data folder."),
     Setting("collection", "default", "The collection that commands work on."),
     Setting("encoders", "", "Encoder sets for new collections, separated by commas. Default: starter."),
+    Setting("device", "auto", "Where models run: cpu, cuda, mps, or auto for the best there is."),
+    Setting("precision", "auto", "Of models: fp32, fp16, bf16, int8; auto is fp32 on a CPU, else the GPU's own."),
+    Setting("allow_pickle", "no", "yes: read model weights that lie in pickle files. See docs/models.md."),
     Setting("workers", "", "Decoding processes. Default: one for each core."),
     Setting("deadline", "60", "Seconds that one file may take to be read, before it is given up."),
     Setting("memory", "2048", "Megabytes that one decoding process may take."),
 )
 _NAMES = {setting.name: setting for setting in SETTINGS}
+_flags: dict[str, str] = {}
 
 
 def home() -> Path:
     """The data folder: SIGHTSOUND_HOME, else the platform's."""
     named = os.environ.get(PREFIX + "HOME")
     return Path(named).expanduser() if named else Path(platformdirs.user_data_dir("sightsound", appauthor=False))
+
+
+def cache_folder() -> Path:
+    """The folder for what can be made again: within SIGHTSOUND_HOME, else the platform's."""
+    named = os.environ.get(PREFIX + "HOME")
+    return (
+        Path(named).expanduser() / "cache"
+        if named
+        else Path(platformdirs.user_cache_dir("sightsound", appauthor=False))
+    )
+
+
+def use(name: str, flag: str | None) -> None:
+    """Let a flag of the command line hold for the whole process; None changes nothing."""
+    if flag is not None:
+        _flags[name] = flag
 
 
 def config_files() -> list[Path]:
@@ -53,8 +73,8 @@ def config_files() -> list[Path]:
 
 def setting(name: str, flag: str | None = None) -> str:
     """The value of a setting. Raises ConfigError for a file that can't be read or names an unknown setting."""
-    if flag:
-        return flag
+    if flag or name in _flags:
+        return flag or _flags[name]
     from_environment = os.environ.get(PREFIX + name.upper())
     if from_environment:
         return from_environment

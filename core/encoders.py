@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sightsound.config import setting
 from sightsound.errors import FingerprintMismatch, PluginError
 from sightsound.jobs import Preparation
 from sightsound.media import Wanted
@@ -31,7 +32,7 @@ class ChosenEncoder:
     @cached_property
     def loaded(self) -> Encoder:
         try:
-            return self.spec.load("cpu")
+            return self.spec.load(setting("device"))
         except ImportError as error:
             raise PluginError(f"The encoder {self.key} needs {error.name}: pip install {error.name}") from error
 
@@ -82,8 +83,9 @@ class EncoderSet:
 
     chosen: tuple[ChosenEncoder, ...]
 
-    def reading(self, medium: Medium) -> list[ChosenEncoder]:
-        return [encoder for encoder in self.chosen if encoder.spec.reads == medium]
+    def reading(self, medium: Medium, role: Role) -> list[ChosenEncoder]:
+        """The encoders that read the medium, and encode it in this role."""
+        return [e for e in self.chosen if e.spec.reads == medium and role in e.spec.roles]
 
     @property
     def wanted(self) -> Wanted:
@@ -103,14 +105,17 @@ class EncoderSet:
 def choose(registry: Registry, sets: Iterable[str]) -> EncoderSet:
     """The encoders of these sets (`name`, `name:argument`). Raises PluginError for a set nobody registered.
 
-    Two encoders that name one space with different dims are refused.
+    An encoder that two sets share is taken once. Two that name one space with different dims are refused.
     """
     chosen: list[ChosenEncoder] = []
     for written in dict.fromkeys(sets):
-        name, colon, argument = written.partition(":")
+        name, _, argument = written.partition(":")
         for registered in registry.encoders.get(name):
-            full = f"{registered.full_name}{colon}{argument}"
-            chosen += [ChosenEncoder(full, spec) for spec in registered.thing(argument)]
+            for spec in registered.thing(argument):
+                exact = spec.pinned or argument
+                full = f"{registered.full_name}:{exact}" if exact else registered.full_name
+                if all(spec != other.spec for other in chosen):
+                    chosen.append(ChosenEncoder(full, spec))
     dims: dict[str, int] = {}
     for encoder in chosen:
         for space in encoder.spec.spaces:

@@ -10,6 +10,7 @@
         CollectionMissing   no such collection                              exit 1, HTTP 404
         CollectionBusy      another process indexes it                      exit 1, HTTP 409
         NewerSchema         written by a newer sightsound                   exit 1, HTTP 503
+      ModelError            a model is missing, damaged or refused          exit 1, HTTP 503
       FingerprintMismatch   built with another model                        exit 1, HTTP 409
       ItemMissing           no such item, or several                        exit 1, HTTP 404
 
@@ -60,6 +61,10 @@ class CollectionBusy(StoreError):
 
 class NewerSchema(StoreError):
     pass
+
+
+class ModelError(SightsoundError):
+    status = 503
 
 
 class FingerprintMismatch(SightsoundError):

@@ -109,7 +109,7 @@ class _Run:
         equipment = Equipment(
             self.source,
             tuple(entry.thing for entry in registry.readers),
-            tuple(e.preparation for medium in ("image", "audio") for e in self.encoders.reading(medium)),
+            tuple(e.preparation for medium in ("image", "audio") for e in self.encoders.reading(medium, "document")),
             self.encoders.wanted,
             number("memory"),
         )

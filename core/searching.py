@@ -232,7 +232,7 @@ def _ask(registry: Registry, collection: Collection, encoders: EncoderSet, part:
 
 
 def _checked(collection: Collection, encoders: EncoderSet, medium: Medium) -> Iterator[ChosenEncoder]:
-    for encoder in encoders.reading(medium):
+    for encoder in encoders.reading(medium, "query"):
         check_fingerprint(collection, encoder)
         yield encoder
 

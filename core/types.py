@@ -16,7 +16,7 @@ SegmentKind = Literal["photo", "frame", "sound", "title", "description", "subtit
 ItemState = Literal["ok", "partial", "stale", "failed"]
 Role = Literal["document", "query"]
 Device = str
-"""Where a model runs: `cpu`, `cuda` or `mps`."""
+"""Where a model runs: `auto` (the best there is), `cpu`, `cuda` or `mps`."""
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -69,7 +69,7 @@ class Encoder(Protocol):
         ...
 
     def encode(self, batch: Sequence[Any], role: Role) -> Vectors | tuple[Vectors, ...]:
-        """Encode what `EncoderSpec.prepare` returned.
+        """Encode what `EncoderSpec.prepare` returned. Called from one thread at a time, not always the same.
 
         Returns float32 (n, dims), rows of unit length; a tuple of such arrays, in the spec's order, where the
         spec names several spaces. A row of zeros or with NaN says "no vector for this one": core leaves it out.
@@ -86,8 +86,11 @@ class EncoderSpec:
     space: the space it fills, or several where one pass fills several.
     input: what `prepare` is given.
     prepare: importable function, run in the decoding process: media -> whatever `encode` takes in its batch.
-    load: makes the encoder on a device.
+    load: makes the encoder on a device; called once a process.
     background: unrelated queries to calibrate scores against, for encoders that queries go through.
+    roles: what it encodes; ("query",) for one that finds what other encoders of its space made.
+    pinned: the set's argument written so that it names this very model for ever, where what a user writes may come to
+        mean another; kept with the collection in its place.
     """
 
     name: str
@@ -97,6 +100,8 @@ class EncoderSpec:
     prepare: Callable[[Any], Any]
     load: Callable[[Device], Encoder]
     background: Callable[[], Sequence[str]] | None = None
+    roles: tuple[Role, ...] = ("document", "query")
+    pinned: str = ""
 
     @property
     def spaces(self) -> tuple[Space, ...]:

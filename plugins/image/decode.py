@@ -76,19 +76,34 @@ def _decode(picture: Image.Image, min_side: int) -> Decoded:
     format_, frames = picture.format or "", int(getattr(picture, "n_frames", 1))
     metadata = embedded_metadata(picture)
     profile = picture.info.get("icc_profile")
+    drafted = None
     if format_ in ("JPEG", "MPO"):
         scale = max(1.0, min(width, height) / min_side)
-        picture.draft(None, (int(width / scale), int(height / scale)))
+        drafted = picture.draft(None, (int(width / scale), int(height / scale)))
     picture.load()
     turned = picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)  # after load, which turns TIFF by itself
-    factor = min(picture.size) // (2 * min_side)
-    flat: Image.Image = picture
-    if factor > 1 and picture.mode in ("L", "RGB", "RGBA", "CMYK"):
-        flat = picture.reduce(factor)
+    flat = _reduced(picture, drafted[1][2:] if drafted else picture.size, min_side)
     flat = ImageOps.exif_transpose(_to_srgb(flat, profile))
     if turned:
         width, height = height, width
     return Decoded(np.asarray(flat), width, height, format_, frames, metadata)
+
+
+def _reduced(picture: Image.Image, true: tuple[float, float], min_side: int) -> Image.Image:
+    """The picture made smaller, its shorter side not below `min_side`, by averaging whole blocks of pixels.
+
+    true: the size in the picture's own pixels, of which the last row and column may lie partly outside: so they do
+    where a factor did not divide the sides. What lies outside is cut off, or all else would be shifted by up to half
+    a pixel, which image models notice.
+    """
+    factor = min(picture.size) // (2 * min_side)
+    flat = picture
+    if factor > 1 and picture.mode in ("L", "RGB", "RGBA", "CMYK"):
+        flat = picture.reduce(factor)
+        true = (true[0] / factor, true[1] / factor)
+    if flat.width == true[0] and flat.height == true[1]:
+        return flat
+    return flat.resize((max(1, round(true[0])), max(1, round(true[1]))), Image.Resampling.BICUBIC, (0, 0, *true))
 
 
 def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:

@@ -24,7 +24,11 @@ BATCH = 32
 
 
 def starter_text() -> EncoderSpec:
-    return EncoderSpec("text", "text", SPACE, TextInput(), str.strip, lambda device: MiniLM(), background)
+    return EncoderSpec("text", "text", SPACE, TextInput(), str.strip, _load, background)
+
+
+def _load(device: str) -> MiniLM:
+    return MiniLM()
 
 
 def background() -> list[str]:
