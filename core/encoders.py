@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sightsound.config import setting
-from sightsound.errors import FingerprintMismatch, PluginError
+from sightsound.errors import FingerprintMismatch, ModelError, PluginError
 from sightsound.jobs import Preparation
 from sightsound.media import Wanted
 from sightsound.registry import Registry
@@ -31,6 +31,8 @@ class ChosenEncoder:
 
     @cached_property
     def loaded(self) -> Encoder:
+        if self.spec.missing:
+            raise ModelError(self.spec.missing)
         try:
             return self.spec.load(setting("device"))
         except ImportError as error:
@@ -110,12 +112,11 @@ def choose(registry: Registry, sets: Iterable[str]) -> EncoderSet:
     chosen: list[ChosenEncoder] = []
     for written in dict.fromkeys(sets):
         name, _, argument = written.partition(":")
-        for registered in registry.encoders.get(name):
-            for spec in registered.thing(argument):
-                exact = spec.pinned or argument
-                full = f"{registered.full_name}:{exact}" if exact else registered.full_name
-                if all(spec != other.spec for other in chosen):
-                    chosen.append(ChosenEncoder(full, spec))
+        registered = registry.encoders.get(name)
+        specs = [spec for one in registered for spec in one.thing(argument)]
+        exact = next((spec.pinned for spec in specs if spec.pinned), argument)
+        full = f"{registered[0].full_name}:{exact}" if exact else registered[0].full_name
+        chosen += [ChosenEncoder(full, spec) for spec in specs if all(spec != other.spec for other in chosen)]
     dims: dict[str, int] = {}
     for encoder in chosen:
         for space in encoder.spec.spaces:

@@ -90,7 +90,8 @@ class EncoderSpec:
     background: unrelated queries to calibrate scores against, for encoders that queries go through.
     roles: what it encodes; ("query",) for one that finds what other encoders of its space made.
     pinned: the set's argument written so that it names this very model for ever, where what a user writes may come to
-        mean another; kept with the collection in its place.
+        mean another; kept with the collection in its place. One spec of a set may say it for all.
+    missing: what must be fetched before it can be loaded, and how, as sentences; "" where nothing is.
     """
 
     name: str
@@ -102,6 +103,7 @@ class EncoderSpec:
     background: Callable[[], Sequence[str]] | None = None
     roles: tuple[Role, ...] = ("document", "query")
     pinned: str = ""
+    missing: str = ""
 
     @property
     def spaces(self) -> tuple[Space, ...]:

@@ -13,10 +13,11 @@ def main() -> None:
 
     With SIGHTSOUND_DEBUG set, errors keep their tracebacks.
     """
-    from sightsound.cli import interrupting
+    from sightsound.cli import interrupting, remarks
     from sightsound.errors import SightsoundError
 
     interrupting.watch()
+    remarks.show()
     for stream in (sys.stdout, sys.stderr):
         # File names need not be UTF-8, and a terminal need not show every letter: neither may stop a command.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")

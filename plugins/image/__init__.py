@@ -1,4 +1,4 @@
-"""Photographs: the reader of pictures, and the starter's encoder for them."""
+"""Photographs: the reader of pictures, and their encoders: the starter's, and the image towers of other models."""
 
 from __future__ import annotations
 
@@ -16,6 +16,20 @@ def register_readers(register: Register) -> None:
 @hookimpl
 def register_encoders(register: Register) -> None:
     register("starter", starter_set)
+    register("clip", clip_set)
+    register("hf", hf_set)
+
+
+def clip_set(argument: str) -> list[EncoderSpec]:
+    from sightsound.plugins.towers.sets import image_tower
+
+    return image_tower("clip", argument)
+
+
+def hf_set(argument: str) -> list[EncoderSpec]:
+    from sightsound.plugins.towers.sets import image_tower
+
+    return image_tower("hf", argument)
 
 
 def starter_set(argument: str) -> list[EncoderSpec]:

@@ -1,4 +1,4 @@
-"""Texts: items without a file, and the starter's encoder for words."""
+"""The encoders for words: the starter's, the text towers of other models, and sentence models."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ from sightsound.hookspecs import Register
 @hookimpl
 def register_encoders(register: Register) -> None:
     register("starter", starter_set)
+    register("clip", clip_set)
+    register("hf", hf_set)
+
+
+def clip_set(argument: str) -> list[EncoderSpec]:
+    from sightsound.plugins.towers.sets import text_tower
+
+    return text_tower("clip", argument)
+
+
+def hf_set(argument: str) -> list[EncoderSpec]:
+    from sightsound.plugins.towers.sets import text_tower
+
+    return text_tower("hf", argument)
 
 
 def starter_set(argument: str) -> list[EncoderSpec]:

@@ -1,0 +1,260 @@
+"""A tower for ONNX Runtime, which is faster on a CPU and starts without torch: made once, compared with torch, kept.
+
+    python -m sightsound.plugins.towers.exporting SET ARGUMENT image|text fp32|int8 FOLDER
+
+does it in a process of its own, so that torch's memory is gone when it ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from sightsound.config import cache_folder, setting
+from sightsound.plugins.towers.model import Built, Model, Which
+from sightsound.plugins.towers.sessions import CPU_BATCH, Session
+from sightsound.plugins.towers.tokens import Tokenizer
+from sightsound.plugins.towers.weights import checksum
+from sightsound.types import Vectors
+
+VERSION = 1
+"""Of what an export is: a later one is made anew."""
+LEAST = {"fp32": 0.999, "int8": 0.9}
+"""The least cosine to torch at which an export is used. int8 is a choice that its cosine is shown for."""
+GIANT = 1_800_000_000
+"""Bytes of weights above which they lie in files beside the ONNX graph, which can't hold 2 GB."""
+MODEL = "model.onnx"
+TOKENS = "tokenizer.json"
+MANIFEST = "manifest.json"
+
+
+class ExportError(Exception):
+    """The tower can't be exported: torch runs it."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """cosine: the least to torch. rate: things a second, on the machine that made it, in batches. recipe: of the
+    tokenizer, or None where the model's own library must cut texts. files: SHA-256 by name."""
+
+    title: str
+    set: str
+    argument: str
+    which: str
+    precision: str
+    cosine: float
+    rate: float
+    recipe: dict[str, Any] | None
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Export:
+    folder: Path
+    manifest: Manifest
+
+    def session(self) -> Session:
+        return Session(self.folder / MODEL)
+
+
+def exports_folder() -> Path:
+    return cache_folder() / "exports"
+
+
+def folder_of(model: Model, which: Which, precision: str) -> Path:
+    key = hashlib.sha256(f"{VERSION} {model.fingerprint(which)}".encode()).hexdigest()[:16]
+    return exports_folder() / f"{model.space.name}-{key}-{which}-{precision}"
+
+
+def exported(model: Model, which: Which, precision: str, say: Any) -> Export:
+    """The tower's export, made where there is none or where it is damaged. Raises ExportError, ModelError.
+
+    say: called with a line for people before the work begins, and with its outcome.
+    """
+    folder = folder_of(model, which, precision)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        found = read(folder)
+        if found is None:
+            anew = " again: the one in the cache is damaged" if folder.exists() else ", once"
+            say(f"Making {model.title} ({which}) ready for this machine{anew}. This takes about a minute.")
+            found = _make(model, which, precision, folder)
+            said = f"; cosine to full precision {found.manifest.cosine:.4f}" if precision != "fp32" else ""
+            say(f"{model.title} ({which}) is ready: {found.manifest.rate:,.0f} a second{said}.")
+        return found
+
+
+def read(folder: Path) -> Export | None:
+    """The export in a folder; None where there is none, or where a file is not as it was made."""
+    try:
+        manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+        whole = all(checksum(folder / name) == wanted for name, wanted in manifest.files.items())
+    except (OSError, ValueError, TypeError):
+        return None
+    return Export(folder, manifest) if whole else None
+
+
+def _make(model: Model, which: Which, precision: str, folder: Path) -> Export:
+    import shutil
+
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        made = Path(work) / "made"
+        made.mkdir()
+        command = [sys.executable, "-m", __name__, model.set, model.argument, which, precision, str(made)]
+        offline = {"HF_HUB_OFFLINE": "1", "SIGHTSOUND_ALLOW_PICKLE": setting("allow_pickle")}
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=os.environ | offline)
+        if done.returncode or not (made / MANIFEST).is_file():
+            lines = (done.stderr or done.stdout).strip().splitlines()
+            raise ExportError(lines[-1] if lines else f"exit code {done.returncode}")
+        if folder.exists():
+            shutil.rmtree(folder)
+        made.rename(folder)
+    found = read(folder)
+    if found is None:
+        raise ExportError(f"{folder} can't be read back")
+    return found
+
+
+def export(model: Model, which: Which, precision: str, folder: Path) -> Manifest:
+    """Export, compare with torch, measure, and write all into the folder. Raises ExportError, ModelError."""
+    built = model.build(which)
+    given = _samples(model, which, built)
+    truth = _by_torch(built, given)
+    if truth.shape[1] != model.space.dims:
+        raise ExportError(f"its vectors have {truth.shape[1]} dims, and its config says {model.space.dims}")
+    path = folder / MODEL
+    _write_onnx(built, which, given, path)
+    if precision == "int8":
+        _quantise(path)
+    session = Session(path)
+    cosine = float((session.run(given) * truth).sum(axis=1).min())
+    if not cosine >= LEAST[precision]:
+        raise ExportError(f"its ONNX form gives other vectors than torch: cosine {cosine:.4f}")
+    recipe = _write_tokenizer(built, folder) if which == "text" else None
+    files = {one.name: checksum(one) for one in folder.iterdir()}
+    manifest = Manifest(
+        model.title, model.set, model.argument, which, precision, cosine, _rate(session, given), recipe, files
+    )
+    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2), encoding="utf-8")
+    return manifest
+
+
+TEXTS = (
+    "a boat at dusk",
+    "Two dogs, a cat & 3 birds — running!",
+    "can't won't they've it's I'm she'll he'd",
+    "Ein Fahrrad lehnt an der Hauswand",
+    "夕暮れの船",
+    "Лодка на закате",
+    "naïve café 😀 #sunset_2024",
+    "word " * 120,
+    "x",
+    "A PHOTOGRAPH OF THE SEA\nwith\ttabs  and   spaces",
+)
+
+
+def _samples(model: Model, which: Which, built: Built) -> list[Any]:
+    """Inputs to compare with: pictures of noise, slopes and plain colours; texts of several scripts."""
+    if which == "text":
+        assert built.tokenize is not None
+        return list(built.tokenize([model.prompt("query") + text for text in TEXTS]))
+    assert model.pixels is not None
+    noise = np.random.default_rng(0)
+    height, width = model.pixels.height, model.pixels.width
+    slope = np.broadcast_to(np.linspace(0, 255, width)[None, :, None], (height, width, 3))
+    pictures = [noise.integers(0, 256, (height, width, 3)), slope, slope[::-1, ::-1], np.full((height, width, 3), 90)]
+    pictures += [np.clip(slope * tint, 0, 255) for tint in ([1, 0.3, 0.1], [0.2, 1, 0.4])]
+    return [np.stack(pictures).astype(np.uint8)]
+
+
+def _by_torch(built: Built, given: list[Any]) -> Vectors:
+    import torch
+
+    with torch.inference_mode():
+        vectors: Vectors = built.module(*(torch.from_numpy(array) for array in given)).numpy()
+    return vectors
+
+
+def _write_onnx(built: Built, which: Which, given: list[Any], path: Path) -> None:
+    import warnings
+
+    import torch
+
+    names = ["pixels"] if which == "image" else ["ids", "mask"]
+    count = torch.export.Dim("count")
+    fixed = which == "image" or built.recipe is None or built.recipe.fixed
+    dims: dict[int, Any] = {0: count} if fixed else {0: count, 1: torch.export.Dim("length", max=given[0].shape[1])}
+    tensors = tuple(torch.from_numpy(array[:4]) for array in given)
+    giant = sum(one.numel() * one.element_size() for one in built.module.parameters()) > GIANT
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            built.module,
+            tensors,
+            str(path),
+            input_names=names,
+            output_names=["vectors"],
+            dynamic_shapes=tuple(dims for _ in tensors),
+            external_data=giant,
+            dynamo=True,
+            verbose=False,
+        )
+
+
+def _quantise(path: Path) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    full = path.with_name("full.onnx")
+    path.rename(full)
+    quantize_dynamic(str(full), str(path), weight_type=QuantType.QInt8, per_channel=True)
+    for left in path.parent.glob("full.onnx*"):
+        left.unlink()
+
+
+def _write_tokenizer(built: Built, folder: Path) -> dict[str, Any] | None:
+    """The tokenizer for `tokenizers` alone, where it cuts texts as the model's own does."""
+    if built.tokens is None or built.recipe is None or built.tokenize is None:
+        return None
+    light = Tokenizer(built.tokens, built.recipe)
+    wanted, made = built.tokenize(TEXTS), light(TEXTS)
+    if wanted[0].shape != made[0].shape or (wanted[0] != made[0]).any():
+        return None
+    built.tokens.save(str(folder / TOKENS))
+    return built.recipe.to_json()
+
+
+def _rate(session: Session, given: list[Any]) -> float:
+    """Things a second, in batches: the best of three."""
+    batch = [np.resize(array, (CPU_BATCH, *array.shape[1:])) for array in given]
+    session.run(batch)
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        session.run(batch)
+        took.append(time.perf_counter() - began)
+    return CPU_BATCH / min(took)
+
+
+def main(name: str, argument: str, which: str, precision: str, folder: str) -> None:
+    from sightsound.plugins.towers.sets import resolve
+
+    try:
+        export(resolve(name, argument), "image" if which == "image" else "text", precision, Path(folder))
+    except Exception as error:
+        print(f"{type(error).__name__}: {' '.join(str(error).split())[:500]}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

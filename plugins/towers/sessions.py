@@ -1,0 +1,48 @@
+"""A tower in ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sightsound.config import cores
+from sightsound.types import Vectors
+
+CPU_BATCH = 16
+
+
+class Session:
+    """Loads its weights at the first run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = cores()
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
+
+    @cached_property
+    def _inputs(self) -> list[str]:
+        return [given.name for given in self._session.get_inputs()]
+
+    def run(self, arrays: Sequence[npt.NDArray[Any]]) -> Vectors:
+        """pixels; or ids and mask -> float32 (n, dims). What the model does not look at is left out."""
+        session, names = self._session, ("pixels",) if len(arrays) == 1 else ("ids", "mask")
+        given = {name: array for name, array in zip(names, arrays, strict=True) if name in self._inputs}
+        count = len(arrays[0])
+        made = [
+            session.run(None, {name: array[start : start + CPU_BATCH] for name, array in given.items()})[0]
+            for start in range(0, count, CPU_BATCH)
+        ]
+        return np.concatenate(made).astype(np.float32, copy=False)
