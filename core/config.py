@@ -30,7 +30,11 @@ class Setting:
 SETTINGS = (
     Setting("store", "", "Where collections are kept: a folder, or a URL. Default: the data folder."),
     Setting("collection", "default", "The collection that commands work on."),
-    Setting("encoders", "", "Encoder sets for new collections, separated by commas. Default: starter."),
+    Setting(
+        "encoders",
+        "",
+        "Encoder sets for new collections, separated by commas. Default: clip where it is fetched, else starter.",
+    ),
     Setting("device", "auto", "Where models run: cpu, cuda, mps, or auto for the best there is."),
     Setting("precision", "auto", "Of models: fp32, fp16, bf16, int8; auto is fp32 on a CPU, else the GPU's own."),
     Setting("allow_pickle", "no", "yes: read model weights that lie in pickle files. See docs/models.md."),

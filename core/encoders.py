@@ -32,7 +32,7 @@ class ChosenEncoder:
     @cached_property
     def loaded(self) -> Encoder:
         if self.spec.missing:
-            raise ModelError(self.spec.missing)
+            raise ModelError(" ".join(self.spec.missing.splitlines()))
         try:
             return self.spec.load(setting("device"))
         except ImportError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sightsound.config import setting
+from sightsound.encoders import choose
 from sightsound.errors import ItemMissing, PluginError, SightsoundError, StoreError, UsageError
 from sightsound.registry import Registry
 from sightsound.sources import Source
@@ -16,6 +18,8 @@ from sightsound.types import Item, file_uri
 
 SOURCES = "sources"
 """The collection's state that remembers how its sources were opened."""
+PREFERRED = ("clip", "starter")
+"""Encoder sets for collections where none is named, the best first; the last one is always here."""
 
 
 def open_store(registry: Registry, location: str | None = None, create: bool = False) -> Store:
@@ -111,10 +115,26 @@ def find_item(collection: Collection, reference: str) -> Item:
     return collection.items(ids)[ids[0]]
 
 
-def set_names(flag: str | None) -> list[str]:
-    """Encoder sets for a new collection, as the flag or the settings say."""
-    written = setting("encoders", flag) or "starter"
+def set_names(registry: Registry, flag: str | None) -> list[str]:
+    """Encoder sets for a new collection, as the flag or the settings say; else the first of PREFERRED that is here."""
+    written = setting("encoders", flag)
+    if not written:
+        return [_preferred(registry)]
     names = [name.strip() for name in written.split(",") if name.strip()]
     if not names:
         raise PluginError("--encoders names no encoder set; see: sightsound plugins")
     return names
+
+
+def _preferred(registry: Registry) -> str:
+    """The best set that is here, with a remark on the first that is not and how to get it."""
+    *better, least = PREFERRED
+    for name in better:
+        try:
+            wants = next((e.spec.missing for e in choose(registry, [name]).chosen if e.spec.missing), "")
+        except SightsoundError as error:
+            wants = str(error)
+        if not wants:
+            return name
+        logging.getLogger("sightsound").info(f"The encoders are {least}; {name} sees far more. {wants.splitlines()[0]}")
+    return least

@@ -91,7 +91,8 @@ class EncoderSpec:
     roles: what it encodes; ("query",) for one that finds what other encoders of its space made.
     pinned: the set's argument written so that it names this very model for ever, where what a user writes may come to
         mean another; kept with the collection in its place. One spec of a set may say it for all.
-    missing: what must be fetched before it can be loaded, and how, as sentences; "" where nothing is.
+    missing: what must be fetched before it can be loaded, and how, in one line, and what else could be done in further
+        ones; "" where nothing is.
     """
 
     name: str

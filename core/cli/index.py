@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, YesOption, ask, print_json
-from sightsound.config import setting
+from sightsound.config import setting, use
 from sightsound.errors import UsageError
 from sightsound.opening import open_source, open_store
 from sightsound.registry import registry
@@ -39,10 +39,33 @@ def index_command(
         typer.Option(
             "--encoders",
             metavar="NAMES",
-            help="Encoder sets of a new collection, separated by commas.",
-            show_default="starter",
+            help="Encoder sets or models of a new collection, separated by commas; see: sightsound models.",
+            show_default="clip where it is fetched, else starter",
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device", metavar="NAME", help="Where models run: cpu, cuda, mps.", show_default="the best there is"
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            metavar="NAME",
+            help="fp32, fp16, bf16, int8.",
+            show_default="fp32 on a CPU, else the GPU's own",
+        ),
+    ] = None,
+    allow_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--allow-pickle",
+            help="Read model weights that lie in a pickle. A pickle can run any program when it is read; torch's"
+            " restricted loader is used, which has had holes. Only where you trust whoever made it.",
+        ),
+    ] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Remove items that are gone from the source.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     anew: Annotated[
@@ -67,6 +90,9 @@ def index_command(
     from sightsound.cli.progress import print_report, report_object
     from sightsound.reports import Options
 
+    use("device", device)
+    use("precision", precision)
+    use("allow_pickle", "yes" if allow_pickle else None)
     options = Options(
         retry=retry,
         prune=prune,

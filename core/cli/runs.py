@@ -18,9 +18,10 @@ from sightsound.stores.base import Collection, Store
 
 def make(store: Store, name: str, encoders: str | None, wanted: list[OpenedSource], options: Options) -> Report:
     """Index into a collection that does not exist yet. A source that can't be listed leaves none behind."""
-    chosen = choose(registry(), set_names(encoders))
+    chosen = choose(registry(), set_names(registry(), encoders))
     if options.dry_run:
         return _counted(wanted)
+    chosen.records()  # a model that is missing or refused says so before there is a collection
     collection = store.open(name, create=True)
     try:
         return _run(collection, wanted, chosen, options)
@@ -41,8 +42,8 @@ def bring_up_to_date(
     try:
         chosen = of_collection(registry(), collection)
         if not chosen.chosen:
-            chosen = choose(registry(), set_names(encoders))
-        elif encoders and choose(registry(), set_names(encoders)).sets != chosen.sets:
+            chosen = choose(registry(), set_names(registry(), encoders))
+        elif encoders and choose(registry(), set_names(registry(), encoders)).sets != chosen.sets:
             raise UsageError(
                 f"The collection '{name}' was made with the encoders {', '.join(chosen.sets)}. To change them:"
                 f" sightsound index --rebuild --encoders {encoders} --collection {name}"
@@ -67,7 +68,7 @@ def make_anew(store: Store, name: str, encoders: str | None, wanted: list[Opened
     sources = [*wanted, *(one for one in known if one.source.name not in given)]
     if not sources:
         raise UsageError(f"'{name}' remembers no source to rebuild from; name it: sightsound index SOURCE --rebuild")
-    chosen = choose(registry(), set_names(encoders) if encoders or not have else have)
+    chosen = choose(registry(), set_names(registry(), encoders) if encoders or not have else have)
     return _counted(sources) if options.dry_run else rebuild(store, name, sources, chosen, options, _run)
 
 

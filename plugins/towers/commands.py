@@ -126,7 +126,7 @@ def _verified(name: str) -> dict[str, Any]:
         set_name, _, argument = name.partition(":")
         found = resolve(set_name, argument)
         if not found.here:
-            raise ModelError(missing(found))
+            raise ModelError(missing(found).splitlines()[0])
         for path in found.weights():
             made, wanted = checksum(path), published(path)
             files.append(

@@ -147,9 +147,13 @@ def _names(file: str) -> tuple[str, ...]:
 
 def _unknown(name: str, tag: str) -> str:
     known = catalogue.catalogue()
-    tags = [other.split("/")[1] for other in known if other.split("/")[0] == (name or tag)]
-    if tags:
-        return f"Say which weights of {name or tag}: clip:{name or tag}/{' or /'.join(tags)}"
+    tagged = [one for one in known.values() if one.name.split("/")[0] == (name or tag)]
+    if tagged:
+        best = sorted(tagged, key=lambda one: -sum(one.coco))[:3]
+        return (
+            f"Say which weights of {name or tag}; the best are {', '.join(f'clip:{b.name}' for b in best)}."
+            " All: sightsound models --all"
+        )
     near = difflib.get_close_matches(f"{name}/{tag}", known, 3, 0.4)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"open_clip knows no model '{name}' with the weights '{tag}'.{hint} All: sightsound models --all"

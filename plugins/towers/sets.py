@@ -9,7 +9,7 @@ from typing import Any
 
 from sightsound import EncoderSpec, ImageInput, TextInput
 from sightsound.errors import PluginError
-from sightsound.plugins.towers import huggingface, openclip
+from sightsound.plugins.towers import catalogue, huggingface, openclip
 from sightsound.plugins.towers.model import Model, Which
 from sightsound.plugins.towers.tower import Load
 
@@ -22,7 +22,11 @@ def resolve(name: str, argument: str) -> Model:
     if name not in RESOLVE:
         raise PluginError(f"Models are named clip:NAME/WEIGHTS or hf:NAME, not {name}:{argument}")
     if find_spec(LIBRARIES[name]) is None:
-        raise PluginError(f"The encoder set {name} needs further packages: pip install 'sightsound[{name}]'")
+        raise PluginError(
+            f"The encoder set {name} needs further packages: pip install 'sightsound[{name}]', and then its weights:"
+            f" sightsound models pull {name}{f':{argument}' if argument else ''}"
+            + (f" (about {catalogue.catalogue()[catalogue.DEFAULT].bytes / 1e6:,.0f} MB)" if name == "clip" else "")
+        )
     return RESOLVE[name](argument)
 
 
@@ -35,8 +39,8 @@ def missing(model: Model) -> str:
     if held is None:
         return f"{model.place.written} holds no weights: {model.names[0]} is missing"
     return (
-        f"The weights of {name} are not on this machine{about}. Fetch them with: sightsound models pull {name}. Without"
-        f" a network: do that on another machine, and copy {held} from there to the same place here"
+        f"The weights of {name} are not on this machine{about}. Fetch them with: sightsound models pull {name}\n"
+        f"Without a network, do that on another machine, and copy {held} from there to the same place here"
     )
 
 
