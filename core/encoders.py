@@ -32,7 +32,7 @@ class ChosenEncoder:
     @cached_property
     def loaded(self) -> Encoder:
         if self.spec.missing:
-            raise ModelError(" ".join(self.spec.missing.splitlines()))
+            raise ModelError(". ".join(self.spec.missing.splitlines()))
         try:
             return self.spec.load(setting("device"))
         except ImportError as error:
@@ -117,14 +117,23 @@ def choose(registry: Registry, sets: Iterable[str]) -> EncoderSet:
         exact = next((spec.pinned for spec in specs if spec.pinned), argument)
         full = f"{registered[0].full_name}:{exact}" if exact else registered[0].full_name
         chosen += [ChosenEncoder(full, spec) for spec in specs if all(spec != other.spec for other in chosen)]
-    dims: dict[str, int] = {}
+    _check_spaces(chosen)
+    return EncoderSet(tuple(chosen))
+
+
+def _check_spaces(chosen: Sequence[ChosenEncoder]) -> None:
+    """Vectors of one space must be comparable. Raises PluginError where they can't be."""
+    first: dict[str, tuple[Space, ChosenEncoder]] = {}
     for encoder in chosen:
         for space in encoder.spec.spaces:
-            if dims.setdefault(space.name, space.dims) != space.dims:
+            known, other = first.setdefault(space.name, (space, encoder))
+            if known.dims != space.dims:
+                raise PluginError(f"Two encoders fill the space {space.name} with {known.dims} and {space.dims} dims")
+            if other.set != encoder.set and other.set.partition(":")[0] == encoder.set.partition(":")[0]:
                 raise PluginError(
-                    f"Two encoders fill the space {space.name} with {dims[space.name]} and {space.dims} dims"
+                    f"{other.set} and {encoder.set} both fill the space {space.name}, with vectors that can't be"
+                    " compared: choose one"
                 )
-    return EncoderSet(tuple(chosen))
 
 
 def of_collection(registry: Registry, collection: Collection) -> EncoderSet:

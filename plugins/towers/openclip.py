@@ -8,14 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sightsound.errors import ModelError, UsageError
 from sightsound.plugins.towers import catalogue
 from sightsound.plugins.towers.model import Built, Model, Which, read_json, required, triple
 from sightsound.plugins.towers.pixels import Pixels
 from sightsound.plugins.towers.places import Folder, Repository, folder, is_path, pinned
-from sightsound.plugins.towers.tokens import Ids, Recipe, clip_tokens
+from sightsound.plugins.towers.tokens import Cleaning, Ids, Recipe, clip_tokens
 from sightsound.plugins.towers.weights import SAFE, checksum
 from sightsound.types import Space
 
@@ -104,14 +104,16 @@ class OpenClip(Model):
         """The tokenizer for `tokenizers` alone, and how it is used."""
         from open_clip.tokenizer import HFTokenizer, SimpleTokenizer, default_bpe
 
-        kwargs = self.text.get("tokenizer_kwargs", {})
-        if isinstance(tokenizer, SimpleTokenizer):
-            recipe = Recipe(kwargs.get("clean", "lower"), self._context, pad=0, fixed=True)
-            return clip_tokens(Path(default_bpe())), recipe
+        own = isinstance(tokenizer, SimpleTokenizer)
+        cleaning = self.text.get("tokenizer_kwargs", {}).get("clean", "lower" if own else "whitespace")
+        if cleaning not in get_args(Cleaning):
+            return None, None
+        if own:
+            return clip_tokens(Path(default_bpe())), Recipe(cleaning, self._context, pad=0, fixed=True)
         if not isinstance(tokenizer, HFTokenizer) or tokenizer.tokenizer_mode:
             return None, None
         blank = tokenizer.tokenizer.sep_token_id if tokenizer.strip_sep_token else -1
-        recipe = Recipe(kwargs.get("clean", "whitespace"), self._context, tokenizer.pad_token_id or 0, True, blank)
+        recipe = Recipe(cleaning, self._context, tokenizer.pad_token_id or 0, True, blank)
         return getattr(tokenizer.tokenizer, "backend_tokenizer", None), recipe
 
 

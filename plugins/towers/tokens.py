@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ids = npt.NDArray[np.int64]
-Cleaning = Literal["none", "lower", "whitespace", "whitespace_underscore", "canonicalize"]
+Cleaning = Literal["none", "lower", "whitespace", "canonicalize"]
 CLIP_WORDS = 49408
 CLIP_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -78,8 +78,6 @@ def clean(text: str, how: Cleaning) -> str:
     text = _mended(text).strip()
     if how == "canonicalize":
         return " ".join(text.replace("_", " ").translate(_PUNCTUATION).lower().split())
-    if how == "whitespace_underscore":
-        text = text.replace("_", " ")
     text = " ".join(text.split())
     return text.lower() if how == "lower" else text
 
