@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sightsound.backgrounds import background_vectors
 from sightsound.chance import UPPER, Calibration, calibrate, calibrate_own
 from sightsound.encoders import ChosenEncoder, EncoderSet
 from sightsound.stores.base import Collection
@@ -52,8 +53,7 @@ def _against(
     """The background of this encoder's queries against a sample of segments; None where there is nothing to tell."""
     texts = list(encoder.spec.background()) if encoder.spec.background else []
     if texts:
-        made = encoder.encode([encoder.spec.prepare(text) for text in texts], "query")[space]
-        return calibrate(np.stack([vector for vector in made if vector is not None]) @ sample.T)
+        return calibrate(background_vectors(encoder, texts)[space] @ sample.T)
     own_ids, own = collection.sample(space, OWN[encoder.spec.reads], QUERIES)
     if not own_ids:
         return None

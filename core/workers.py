@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing as mp
+import os
 import queue
 import signal
 import threading
@@ -24,6 +25,7 @@ from sightsound.registry import explain
 
 AHEAD = 2
 """Jobs given to a child at once, so that it need not wait for the parent between two files."""
+NICE = 0
 QUEUE = 64
 """Results that may wait for the caller."""
 
@@ -31,6 +33,7 @@ QUEUE = 64
 def _child(connection: Connection, equipment: Equipment) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit_memory(equipment.memory)
+    _give_way()
     connection.send("ready")
     with contextlib.suppress(EOFError, OSError):
         while True:
@@ -60,6 +63,13 @@ def _limit_memory(megabytes: float) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (now + int(megabytes * 2**20),) * 2)
+
+
+def _give_way() -> None:
+    """Reading fills the time that encoding leaves: a model's threads wait for each other, so one that is held up by a
+    reading process holds up all."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(NICE)
 
 
 class _Worker:

@@ -31,10 +31,11 @@ def picture_facts(picture: Decoded) -> dict[str, Any]:
 def palette(image: Image.Image) -> list[list[Any]]:
     """Up to five colours by median cut, with their shares of the area, the largest first."""
     small = image.resize((48, 48), Image.Resampling.BOX)
-    cut = np.asarray(small.quantize(COLOURS, Image.Quantize.MEDIANCUT).convert("RGB")).reshape(-1, 3)
-    colours, counts = np.unique(cut, axis=0, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    return [[f"#{bytes(colours[number]).hex()}", round(int(counts[number]) / len(cut), 3)] for number in order]
+    cut = small.quantize(COLOURS, Image.Quantize.MEDIANCUT)
+    colours = bytes(cut.getpalette() or [])
+    counted = sorted((-count, number) for number, count in enumerate(cut.histogram()[:COLOURS]) if count)
+    area = small.width * small.height
+    return [[f"#{colours[3 * n : 3 * n + 3].hex()}", round(-count / area, 3)] for count, n in counted]
 
 
 def perceptual_hash(image: Image.Image) -> str:

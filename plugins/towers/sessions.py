@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sightsound.config import cores
 from sightsound.types import Vectors
 
-CPU_BATCH = 16
+CPU_BATCH = 8
 
 
 class Session:

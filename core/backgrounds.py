@@ -1,0 +1,44 @@
+"""The vectors of an encoder's unrelated queries: the same for every collection, so they are kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sightsound.config import cache_folder
+from sightsound.encoders import ChosenEncoder
+from sightsound.types import Vectors
+
+
+def background_vectors(encoder: ChosenEncoder, texts: Sequence[str]) -> dict[str, Vectors]:
+    """By space, float32 (n, dims); a text without a vector is left out."""
+    known = "\n".join([encoder.loaded.fingerprint, *(space.name for space in encoder.spec.spaces), *texts])
+    path = cache_folder() / "backgrounds" / f"{hashlib.sha256(known.encode()).hexdigest()[:32]}.npz"
+    kept = _read(path, [space.name for space in encoder.spec.spaces])
+    if kept is None:
+        made = encoder.encode([encoder.spec.prepare(text) for text in texts], "query")
+        kept = {space: np.stack([one for one in found if one is not None]) for space, found in made.items()}
+        _keep(path, kept)
+    return kept
+
+
+def _read(path: Path, spaces: Sequence[str]) -> dict[str, Vectors] | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {space: file[space] for space in spaces}
+    except (OSError, ValueError, KeyError, EOFError):  # none, or one that a full disk cut short
+        return None
+
+
+def _keep(path: Path, vectors: dict[str, Vectors]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.stem}.{os.getpid()}.npz")
+        np.savez(part, **vectors)  # type: ignore[arg-type]
+        part.replace(path)
+    except OSError:
+        return
