@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +65,21 @@ def _progress() -> Progress:
         console=Console(stderr=True),
         transient=True,
     )
+
+
+@contextmanager
+def steps(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar for that many steps; gives what is to be called after each."""
+    bar = _progress() if sys.stderr.isatty() else None
+    task = bar.add_task(what, total=total, rate="", failed="") if bar else None
+
+    def step() -> None:
+        interrupting.check()
+        if bar and task is not None:
+            bar.advance(task)
+
+    with bar or nullcontext():
+        yield step
 
 
 def report_object(report: Report) -> dict[str, Any]:
