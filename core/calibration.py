@@ -13,7 +13,7 @@ from sightsound.stores.base import Collection
 from sightsound.types import Medium, SegmentKind, Vectors
 
 SAMPLE = 1000
-"""Segments, and items, that unrelated queries are scored against: those of the lowest item ids, the same in any store."""
+"""Segments or items that unrelated queries are scored against: those of the lowest item ids, the same in any store."""
 QUERIES = 300
 """Other items' vectors that serve as unrelated queries where the encoder has none of its own."""
 OWN: dict[Medium, SegmentKind] = {"image": "photo", "audio": "sound", "text": "description"}

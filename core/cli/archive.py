@@ -1,4 +1,4 @@
-"""Vectors as a NumPy archive, of any size in bounded memory: gathered in files, since their number comes first in it."""
+"""Vectors as a NumPy archive of any size, in bounded memory: its arrays begin with their length, known at the end."""
 
 from __future__ import annotations
 
@@ -84,4 +84,3 @@ class _Gathered:
 
 def _header(descr: str, *shape: int) -> dict[str, object]:
     return {"descr": descr, "fortran_order": False, "shape": shape}
-

@@ -210,10 +210,7 @@ class LocalCollection(Collection):
             return reading.facets(connection, filters, limit)
 
     def failures(self) -> list[Failure]:
-        query = (
-            f"SELECT {ITEM_COLUMNS}, i.changed FROM items i "
-            f"WHERE {FAILED} ORDER BY i.changed, i.id"
-        )
+        query = f"SELECT {ITEM_COLUMNS}, i.changed FROM items i WHERE {FAILED} ORDER BY i.changed, i.id"
         with self._database.reading() as connection:
             rows = connection.execute(query).fetchall()
         found = []

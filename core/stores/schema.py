@@ -31,6 +31,8 @@ END;
 CREATE TRIGGER vector_removed AFTER DELETE ON vectors BEGIN
     UPDATE shelves SET held = held - 1 WHERE id = old.shelf;
 END;
+"""
+_INDEXES = """
 CREATE INDEX items_not_ok ON items (state) WHERE state != 'ok';
 CREATE INDEX items_kind ON items (kind);
 """
@@ -43,7 +45,7 @@ UPDATE shelves SET held = (SELECT count(*) FROM vectors v WHERE v.shelf = shelve
 # Each entry brings a collection from the version before to its own.
 MIGRATIONS: dict[int, str] = {
     2: "ALTER TABLE shelves ADD COLUMN held INTEGER NOT NULL DEFAULT 0; DROP INDEX items_unseen;"
-    f"{_TALLIES}{_RECOUNT}",
+    f"{_INDEXES}{_TALLIES}{_RECOUNT}",
 }
 
 # items.state is what search sees: `ok` and `stale` are found. items.pending is the revision of which pieces
@@ -64,8 +66,7 @@ CREATE TABLE items (
 CREATE INDEX items_content ON items (content) WHERE content != '';
 CREATE INDEX items_bytes ON items (bytes);
 CREATE INDEX items_date ON items (date DESC, id);
-CREATE INDEX items_added ON items (added);
-CREATE TABLE words (
+CREATE INDEX items_added ON items (added);{_INDEXES}CREATE TABLE words (
     field TEXT NOT NULL, folded TEXT NOT NULL, item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
     word TEXT NOT NULL, PRIMARY KEY (field, folded, item, word)) WITHOUT ROWID;
 CREATE INDEX words_item ON words (item);
