@@ -301,7 +301,7 @@ class StoreContract:
         assert collection.release([sea.id, other.id, "absent"], "b") == 0
         assert collection.items([sea.id])[sea.id].metadata.title == "DSC"
         assert collection.count(parse("source=b")) == 0
-        assert collection.release([sea.id, other.id], "a") == 2
+        assert collection.release([sea.id, other.id, sea.id], "a") == 2
         assert collection.count() == 0 and found(collection, RED) == []
 
     def test_removed_items_are_gone_from_everywhere(self, collection: Collection) -> None:
