@@ -66,7 +66,9 @@ CREATE TABLE items (
 CREATE INDEX items_content ON items (content) WHERE content != '';
 CREATE INDEX items_bytes ON items (bytes);
 CREATE INDEX items_date ON items (date DESC, id);
-CREATE INDEX items_added ON items (added);{_INDEXES}CREATE TABLE words (
+CREATE INDEX items_added ON items (added);
+{_INDEXES}
+CREATE TABLE words (
     field TEXT NOT NULL, folded TEXT NOT NULL, item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
     word TEXT NOT NULL, PRIMARY KEY (field, folded, item, word)) WITHOUT ROWID;
 CREATE INDEX words_item ON words (item);

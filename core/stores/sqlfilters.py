@@ -24,7 +24,7 @@ def where(filters: Filters) -> tuple[str, list[str | float]]:
 def query_of(condition: Condition) -> tuple[str, list[str | float]]:
     """A query for the rowids of the items for which one condition holds, and its values.
 
-    Search may not find all of them, and some may come several times.
+    Some of the items may be none that search can find, and some may come several times.
     """
     clause, values = _clause(condition)
     if condition.field in WORD_FIELDS and condition.field != "kind" and condition.values:

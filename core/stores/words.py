@@ -115,7 +115,7 @@ def _named(connection: sqlite3.Connection, query: str, shares: Mapping[int, floa
     for rowid, id, *texts in rows:
         kind = _best_field(texts)
         named[rowid] = Scored(f"{id}:{kind}:0", id, kind, shares[rowid])
-    return [named[rowid] for rowid in shares]
+    return [named[rowid] for rowid in shares if rowid in named]
 
 
 def _best_field(marked: Sequence[str]) -> SegmentKind:
