@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from sightsound.stores.base import Collection
 from sightsound.types import Medium, SegmentKind, Vectors
 
 SAMPLE = 1000
-"""Segments that unrelated queries are scored against: those of the lowest item ids, the same in any store."""
+"""Segments or items that unrelated queries are scored against: those of the lowest item ids, the same in any store."""
 QUERIES = 300
 """Other items' vectors that serve as unrelated queries where the encoder has none of its own."""
 OWN: dict[Medium, SegmentKind] = {"image": "photo", "audio": "sound", "text": "description"}
@@ -73,17 +74,16 @@ def calibrated_items(collection: Collection) -> int:
 
 
 def _words(collection: Collection, encoders: EncoderSet) -> Calibration | None:
-    """How much of unrelated queries' words the texts of a sample hold."""
+    """How much of unrelated queries' words the texts of a sample of items hold, those of the lowest ids."""
     texts = [t for e in encoders.reading("text", "query") if e.spec.background for t in e.spec.background()]
-    count = collection.count()
-    if not texts or not count:
+    sample = [item.id for item in islice(collection.scan(), SAMPLE)]
+    if not texts or not sample:
         return None
     texts = texts[:: max(1, len(texts) // WORD_QUERIES)][:WORD_QUERIES]
-    sample = min(count, SAMPLE)
-    scores = np.zeros((len(texts), sample), np.float32)
+    scores = np.zeros((len(texts), len(sample)), np.float32)
     for row, text in enumerate(texts):
-        best = [scored.score for scored in collection.text(text, sample)]
-        scores[row, : len(best)] = best[:sample]
+        found = [scored.score for scored in collection.text(text, len(sample), among=sample)]
+        scores[row, : len(found)] = found
     return calibrate(scores, WORDS_SPREAD, UPPER, scale_floor=1.0)
 
 

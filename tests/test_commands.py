@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from conftest import PHOTOS, SIGHTSOUND, CommandLine
 
+from sightsound.cli.archive import Archive
+
 Copy = Callable[..., Path]
 COMMANDS = ("index", "search", "similar", "show", "status", "failed", "remove", "export", "check", "plugins", "doctor")
 
@@ -61,6 +63,30 @@ def test_export_writes_a_line_an_item_and_its_vectors(demo: CommandLine, tmp_pat
         kitten = next(line["id"] for line in lines if line["path"].endswith("/kitten.jpg"))
         tower = next(line["id"] for line in lines if line["path"].endswith("/eiffeltower.jpg"))
         assert photo @ vectors[ids.index(f"{kitten}:photo:0")] > photo @ vectors[ids.index(f"{tower}:photo:0")]
+
+
+def test_an_archive_keeps_what_it_was_given_in_order(tmp_path: Path) -> None:
+    few = {f"{n:x}:photo:0": np.full(4, n, np.float32) for n in range(3)}
+    more = {f"{n:x}:frame:{n}": np.full(2, n, np.float32) for n in range(25_000)}
+    with Archive(tmp_path / "all.npz") as archive:
+        archive.add("one", few)
+        archive.add("two", more)
+        archive.add("two", {"a much longer id:photo:0": np.zeros(2, np.float32)})
+        archive.add("none", {})
+    with np.load(tmp_path / "all.npz") as arrays:
+        assert arrays.files == ["one", "one.ids", "two", "two.ids"]
+        assert arrays["one"].dtype == np.float32 and list(arrays["one.ids"]) == list(few)
+        assert np.array_equal(arrays["one"], list(few.values()))
+        assert list(arrays["two.ids"]) == [*more, "a much longer id:photo:0"]
+        assert np.array_equal(arrays["two"][:-1], list(more.values()))
+    assert [path.name for path in tmp_path.iterdir()] == ["all.npz"]
+
+
+def test_an_archive_that_is_broken_off_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), Archive(tmp_path / "all.npz") as archive:
+        archive.add("one", {"a:photo:0": np.ones(4, np.float32)})
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_items_are_removed_by_name_by_condition_and_all(sightsound: CommandLine, copy_photos: Copy) -> None:

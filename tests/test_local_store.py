@@ -270,8 +270,66 @@ def test_a_newer_schema_asks_for_an_upgrade(store: LocalStore) -> None:
     database = sqlite3.connect(folder_of(store) / "collection.sqlite")
     database.execute("PRAGMA user_version = 7")
     database.close()
-    with pytest.raises(NewerSchema, match=r"newer sightsound \(schema 7, this one reads 1\): upgrade sightsound"):
+    with pytest.raises(NewerSchema, match=r"newer sightsound \(schema 7, this one reads 2\): upgrade sightsound"):
         store.open("default")
+
+
+def _to_version_1(store: LocalStore) -> None:
+    """Take the collection back to what the first version wrote."""
+    with sqlite3.connect(folder_of(store) / "collection.sqlite") as database:
+        for trigger in ("item_added", "item_removed", "item_changed", "vector_added", "vector_removed"):
+            database.execute(f"DROP TRIGGER {trigger}")
+        for index in ("items_not_ok", "items_kind"):
+            database.execute(f"DROP INDEX {index}")
+        database.execute("DROP TABLE tallies")
+        database.execute("ALTER TABLE shelves DROP COLUMN held")
+        database.execute("CREATE INDEX items_unseen ON items (state) WHERE NOT state IN ('ok', 'stale')")
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+
+
+def test_a_collection_of_the_first_version_is_brought_up_to_date(store: LocalStore) -> None:
+    collection = store.open("default", create=True)
+    collection.put([entry(item("a.jpg"), RED), entry(item("b.mp4", "film"), RED, GREEN)])
+    collection.fail(item("broken.jpg"), "broken")
+    status = collection.status()
+    collection.close()
+    _to_version_1(store)
+    collection = store.open("default")
+    assert collection.count() == 2 and collection.check() == []
+    assert (collection.status().items, collection.status().failed) == (status.items, status.failed)
+    assert collection.counts() == status.segments
+    collection.remove([item("a.jpg").id])
+    assert collection.count() == 1 and collection.counts() == {("colour", "frame"): 2}
+    collection.close()
+
+
+def test_an_older_collection_that_can_not_be_written_asks_for_its_owner(reachable: Path) -> None:
+    store = LocalStore(str(reachable / "store"), create=True)
+    store.open("default", create=True).close()
+    _to_version_1(store)
+    as_another = ("setpriv", "--reuid=65534", "--clear-groups") if os.getuid() == 0 else ()
+    subprocess.run(["chmod", "-R", "a-w", store.location], check=True)
+    script = """
+try:
+    LocalStore(sys.argv[1]).open("default")
+except StoreError as error:
+    print(error)
+"""
+    assert "older sightsound" in run(script, store.location, before=as_another)
+
+
+def test_wrong_counts_are_counted_again(store: LocalStore) -> None:
+    collection = store.open("default", create=True)
+    collection.put([entry(item("a.jpg"), RED)])
+    with sqlite3.connect(folder_of(store) / "collection.sqlite") as database:
+        database.execute("UPDATE tallies SET items = 7")
+        database.execute("UPDATE shelves SET held = 8")
+    database.close()
+    assert collection.check() == ["mended: items and vectors were counted again"]
+    assert collection.count() == 1 and collection.counts() == {("colour", "photo"): 1}
+    assert collection.check() == []
+    collection.close()
 
 
 def test_a_file_that_is_no_database_says_what_to_do(store: LocalStore) -> None:
@@ -296,7 +354,8 @@ def test_a_malformed_database_says_what_to_do(store: LocalStore) -> None:
     collection.close()
     path = folder_of(store) / "collection.sqlite"
     data = bytearray(path.read_bytes())
-    data[4096 * 3 : -4096] = os.urandom(len(data) - 4096 * 4)
+    kept = 4096 * 64  # the tables of tables, without which nothing opens
+    data[kept:-4096] = os.urandom(len(data) - kept - 4096)
     path.write_bytes(data)
     with pytest.raises(StoreError, match=r"damaged.*--rebuild"):
         broken = store.open("default")

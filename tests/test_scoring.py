@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from sightsound import calibration
 from sightsound.chance import PROBABLE, Calibration, calibrate, calibrate_own, confidence, of_normal
+from sightsound.encoders import choose
 from sightsound.fusing import Candidate, Match, fuse
+from sightsound.registry import registry
+from sightsound.stores.local import LocalStore
+from sightsound.testing.stores import RED, entry, item
 
 
 def normal(queries: int, sample: int, mean: float, spread: float, seed: int = 0) -> np.ndarray:
@@ -56,6 +63,24 @@ def test_a_background_survives_being_stored() -> None:
 def test_words_that_unrelated_queries_rarely_hit_still_leave_a_line() -> None:
     shares = np.zeros((300, 500), np.float32)
     assert 0 < confidence(calibrate(shares, 0.15).standardise(1.0, 500)) <= 1
+
+
+def test_the_background_of_words_is_that_of_the_sample(tmp_path: Path) -> None:
+    encoders = choose(registry(), ["starter"])
+    (encoder,) = encoders.reading("text", "query")
+    assert encoder.spec.background
+    everyday = " ".join(encoder.spec.background())
+    ids = sorted(item(f"{n}.jpg").id for n in range(calibration.SAMPLE + 50))
+    last = set(ids[calibration.SAMPLE :])
+    photos = [item(f"{n}.jpg") for n in range(len(ids))]
+    collection = LocalStore(str(tmp_path), create=True).open("default", create=True)
+    collection.put(
+        [entry(item(Path(one.uri).name, description=everyday) if one.id in last else one, RED) for one in photos]
+    )
+    calibration.refresh(collection, encoders)
+    background = calibration.stored(collection)["words", "text", "words"]
+    assert (background.mean, background.sample, background.measured) == (0, calibration.SAMPLE, True)
+    collection.close()
 
 
 def test_confidence_is_between_zero_and_one() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +14,13 @@ from sightsound.cli.common import CollectionOption, StoreOption, opened, plural
 from sightsound.errors import UsageError
 from sightsound.opening import Sources
 from sightsound.stores.base import Collection
+from sightsound.types import Item
+
+if TYPE_CHECKING:
+    from sightsound.cli.archive import Archive
+
+BATCH = 1_000
+"""Items whose vectors are asked of the store at once."""
 
 
 def register(app: typer.Typer) -> None:
@@ -25,56 +34,34 @@ def export_command(
     collection: CollectionOption = None,
 ) -> None:
     """Write every item, with its metadata and facts, to a JSONL file; with --vectors also its vectors."""
-    from sightsound.answers import item_object
+    from sightsound.cli.archive import Archive
 
     count = 0
     if not file.parent.is_dir():
         raise UsageError(f"There is no folder {file.parent} to write to")
-    with opened(store, collection) as (plugins, found):
+    with opened(store, collection) as (plugins, found), ExitStack() as held:
         sources = Sources(plugins, found)
         partial = file.with_name(file.name + ".part")
-        with partial.open("w", encoding="utf-8", errors="backslashreplace") as out:
-            for item in found.scan():
-                out.write(json.dumps(item_object(item, sources), ensure_ascii=False) + "\n")
-                count += 1
-        if vectors:
-            _write_vectors(found, file.with_suffix(".npz"))
-        partial.replace(file)
+        archive = held.enter_context(Archive(file.with_suffix(".npz"))) if vectors else None
+        out = held.enter_context(partial.open("w", encoding="utf-8", errors="backslashreplace"))
+        items = found.scan()
+        while batch := list(islice(items, BATCH)):
+            out.writelines(_line(item, sources) for item in batch)
+            if archive:
+                _add_vectors(archive, found, batch)
+            count += len(batch)
+    partial.replace(file)
     print(f"Wrote {plural(count, 'item')} to {file}")
 
 
-def _write_vectors(found: Collection, path: Path) -> None:
-    """For each space two arrays: `SPACE.ids`, segment ids, and `SPACE`, float32 (n, dims) in the same order.
+def _line(item: Item, sources: Sources) -> str:
+    from sightsound.answers import item_object
 
-    Written a space at a time through a memory-mapped file, so that memory stays bounded.
-    """
-    import tempfile
-    import zipfile
+    return json.dumps(item_object(item, sources), ensure_ascii=False) + "\n"
 
-    import numpy as np
-    from numpy.lib import format as npy
 
-    counts = found.counts()
-    sizes: dict[str, int] = {}
-    for (space, _), count in counts.items():
-        sizes[space] = sizes.get(space, 0) + count
-    partial = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive, tempfile.TemporaryDirectory() as folder:
-        for space, rows in sizes.items():
-            ids: list[str] = []
-            scratch = Path(folder) / "vectors.npy"
-            matrix = None
-            for item in found.scan():
-                segments = [segment.id for segment in found.segments([item.id]).get(item.id, [])]
-                for segment_id, vector in found.vectors(space, segments).items():
-                    if matrix is None:
-                        matrix = npy.open_memmap(scratch, "w+", np.float32, (rows, len(vector)))
-                    if len(ids) < rows:
-                        matrix[len(ids)] = vector
-                        ids.append(segment_id)
-            if matrix is not None:
-                matrix.flush()
-                archive.write(scratch, f"{space}.npy")
-                with archive.open(f"{space}.ids.npy", "w", force_zip64=True) as out:
-                    npy.write_array(out, np.array(ids))
-    partial.replace(path)
+def _add_vectors(archive: Archive, found: Collection, items: list[Item]) -> None:
+    segments = found.segments(item.id for item in items)
+    ids = [segment.id for item in items for segment in segments.get(item.id, [])]
+    for space in dict.fromkeys(space for space, _ in found.counts()):
+        archive.add(space, found.vectors(space, ids))

@@ -182,11 +182,12 @@ class Collection(ABC):
         """
 
     @abstractmethod
-    def text(self, words: str, k: int, filters: Filters = ()) -> list[Scored]:
+    def text(self, words: str, k: int, filters: Filters = (), among: Many[str] | None = None) -> list[Scored]:
         """Items whose title, description, tags or name hold the words (stemmed), best first.
 
         The score is the share of the query's words found, each weighed by its rarity: 1.0 for all of them. Of
         equal scores, the better BM25 comes first. `kind` says in which field the match is best.
+        among: ids of the items to search, None for all; words are as rare as they are among all.
         """
 
     @abstractmethod

@@ -22,7 +22,7 @@ from sightsound.stores import integrity, nearest, reading, sqlfilters, upkeep, w
 from sightsound.stores.base import Collection, EncoderRecord, Entry, Failure, Order, Scored, Status
 from sightsound.stores.database import Database
 from sightsound.stores.lock import IndexerLock
-from sightsound.stores.rows import ITEM_COLUMNS, SEEN, as_json, item_of, json_list
+from sightsound.stores.rows import FAILED, ITEM_COLUMNS, SEEN, as_json, item_of, json_list
 from sightsound.stores.shelves import Caches, Shelf, shelf_of
 from sightsound.stores.words import text_search
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
@@ -109,15 +109,14 @@ class LocalCollection(Collection):
 
     def of_source(self, source: str) -> Iterator[tuple[str, str]]:
         query = (
-            "SELECT i.id, i.uri FROM items i WHERE i.id > ? AND i.rowid IN "
-            "(SELECT item FROM words WHERE field = 'source' AND folded = ? AND word = ?) ORDER BY i.id "
-            "LIMIT ?"
+            "SELECT w.item, i.id, i.uri FROM words w CROSS JOIN items i ON i.rowid = w.item "
+            "WHERE w.field = 'source' AND w.folded = ? AND w.word = ? AND w.item > ? ORDER BY w.item LIMIT ?"
         )
-        last = ""
+        last = 0
         while True:
             with self._database.reading() as connection:
-                rows = connection.execute(query, (last, source.casefold(), source, _PAGE)).fetchall()
-            yield from rows
+                rows = connection.execute(query, (source.casefold(), source, last, _PAGE)).fetchall()
+            yield from ((id, uri) for _, id, uri in rows)
             if len(rows) < _PAGE:
                 return
             last = rows[-1][0]
@@ -157,9 +156,8 @@ class LocalCollection(Collection):
             last = rows[-1][0]
 
     def count(self, filters: Filters = ()) -> int:
-        condition, values = sqlfilters.where(filters)
         with self._database.reading() as connection:
-            return int(connection.execute(f"SELECT count(*) FROM items i WHERE {condition}", values).fetchone()[0])
+            return reading.count(connection, filters)
 
     def segments(self, item_ids: Iterable[str]) -> dict[str, list[Segment]]:
         with self._database.reading() as connection:
@@ -199,9 +197,9 @@ class LocalCollection(Collection):
             chosen = reading.chosen(connection, view, filters, without)
             return nearest.nearest(connection, now, view, vector, k, chosen)
 
-    def text(self, words: str, k: int, filters: Filters = ()) -> list[Scored]:
+    def text(self, words: str, k: int, filters: Filters = (), among: Many[str] | None = None) -> list[Scored]:
         with self._database.reading() as connection:
-            return text_search(connection, words, k, filters)
+            return text_search(connection, words, k, filters, among)
 
     def score(self, space: str, vector: Vectors, item_ids: Iterable[str]) -> list[Scored]:
         with self._database.reading() as connection:
@@ -212,10 +210,7 @@ class LocalCollection(Collection):
             return reading.facets(connection, filters, limit)
 
     def failures(self) -> list[Failure]:
-        query = (
-            f"SELECT {ITEM_COLUMNS}, i.changed FROM items i "
-            "WHERE i.state IN ('failed', 'stale') ORDER BY i.changed, i.id"
-        )
+        query = f"SELECT {ITEM_COLUMNS}, i.changed FROM items i WHERE {FAILED} ORDER BY i.changed, i.id"
         with self._database.reading() as connection:
             rows = connection.execute(query).fetchall()
         found = []
@@ -231,20 +226,21 @@ class LocalCollection(Collection):
 
     def status(self) -> Status:
         with self._database.reading() as connection:
-            kinds = connection.execute(f"SELECT i.kind, count(*) FROM items i WHERE {SEEN} GROUP BY i.kind").fetchall()
-            failed = connection.execute("SELECT count(*) FROM items WHERE state IN ('failed', 'stale')").fetchone()[0]
+            kinds = reading.kinds(connection)
+            failed = reading.failed(connection)
             counted = {(space, str(kind)): n for (space, kind), n in reading.counts(connection).items()}
-        return Status(self.name, dict(kinds), failed, counted, _bytes_in(self._folder))
+        return Status(self.name, kinds, failed, counted, _bytes_in(self._folder))
 
     def check(self) -> list[str]:
         try:
             if not self._database.writable:
                 with self._database.reading() as connection:
-                    found = integrity.check_database(connection)
+                    found = integrity.check_database(connection) + integrity.mend_counts(connection, writable=False)
                     return found + integrity.mend_caches(connection, self._caches, writable=False)
             with self._lock.held():
                 with self._database.writing() as connection:
                     found = integrity.check_database(connection) + integrity.mend_passages(connection)
+                    found += integrity.mend_counts(connection, writable=True)
                 with self._database.reading() as connection:
                     found += integrity.mend_caches(connection, self._caches, writable=True)
         except CollectionBusy:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sightsound.stores import vectorfile, words
+from sightsound.stores import schema, vectorfile, words
 from sightsound.stores.rows import SEEN
 from sightsound.stores.shelves import Caches, Shelf, all_shelves
 from sightsound.stores.vectorfile import DamagedError
@@ -33,6 +33,25 @@ def check_database(connection: sqlite3.Connection) -> list[str]:
         if wrong:
             found.append(f"broken: {wrong} vectors of {shelf.space}, {shelf.kind}, are not whole; index again")
     return found
+
+
+def mend_counts(connection: sqlite3.Connection, writable: bool) -> list[str]:
+    """Compare what the triggers counted with what there is."""
+    items = "SELECT kind, state, count(*) FROM items GROUP BY kind, state"
+    vectors = "SELECT id, (SELECT count(*) FROM vectors v WHERE v.shelf = h.id) FROM shelves h"
+    right = all(
+        set(connection.execute(found)) == set(connection.execute(counted))
+        for found, counted in (
+            (items, "SELECT kind, state, items FROM tallies WHERE items != 0"),
+            (vectors, "SELECT id, held FROM shelves"),
+        )
+    )
+    if right:
+        return []
+    if not writable:
+        return ["broken: the counts of items and vectors are wrong; their owner can mend them"]
+    schema.recount(connection)
+    return ["mended: items and vectors were counted again"]
 
 
 def passages_fault(connection: sqlite3.Connection) -> str:

@@ -10,10 +10,10 @@ import numpy as np
 
 from sightsound.errors import StoreError
 from sightsound.filters import Filters
-from sightsound.stores import sqlfilters
+from sightsound.stores import matching, sqlfilters
 from sightsound.stores.base import Scored
 from sightsound.stores.nearest import Mask, cosines
-from sightsound.stores.rows import SEEN, clean, json_list
+from sightsound.stores.rows import FAILED, SEEN, UNSEEN, clean, json_list
 from sightsound.stores.shelves import View
 from sightsound.stores.vectorfile import unit
 from sightsound.types import Segment, SegmentKind, Vectors
@@ -113,12 +113,9 @@ def chosen(connection: sqlite3.Connection, view: View, filters: Filters, without
     mask: Mask | None = None
     owners = view.keys[:, 1]
     if filters:
-        condition, values = sqlfilters.where(filters)
-        rows = connection.execute(f"SELECT i.rowid FROM items i WHERE {condition}", values)
-        mask = np.isin(owners, np.fromiter((rowid for (rowid,) in rows), np.int64))
+        mask = np.isin(owners, matching.rowids(connection, filters))
     if without:
-        rows = connection.execute(f"SELECT rowid FROM items WHERE id IN {_LISTED}", (json_list(without),))
-        others = np.isin(owners, np.fromiter((rowid for (rowid,) in rows), np.int64), invert=True)
+        others = np.isin(owners, matching.rowids_of(connection, without), invert=True)
         mask = others if mask is None else mask & others
     return mask
 
@@ -130,7 +127,7 @@ def facets(connection: sqlite3.Connection, filters: Filters, limit: int) -> dict
         f"FROM items i JOIN words w ON w.item = i.rowid WHERE {condition}"
         if filters
         # Nearly all items are counted: leaving out the few that are not keeps to the order of the index.
-        else f"FROM words w WHERE w.item NOT IN (SELECT i.rowid FROM items i WHERE NOT {SEEN})"
+        else f"FROM words w WHERE w.item NOT IN (SELECT i.rowid FROM items i WHERE {UNSEEN})"
     )
     rows = connection.execute(
         f"SELECT 'kind', i.kind, count(*) AS n FROM items i WHERE {condition} GROUP BY i.kind UNION ALL "
@@ -144,10 +141,25 @@ def facets(connection: sqlite3.Connection, filters: Filters, limit: int) -> dict
     return found
 
 
+def count(connection: sqlite3.Connection, filters: Filters = ()) -> int:
+    return len(matching.rowids(connection, filters)) if filters else sum(kinds(connection).values())
+
+
+def kinds(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many items of each kind search can find."""
+    query = f"SELECT i.kind, sum(i.items) AS n FROM tallies i WHERE {SEEN} GROUP BY i.kind HAVING n"
+    return dict(connection.execute(query).fetchall())
+
+
+def failed(connection: sqlite3.Connection) -> int:
+    """How many items failed, stale ones included."""
+    query = f"SELECT coalesce(sum(i.items), 0) FROM tallies i WHERE {FAILED}"
+    return int(connection.execute(query).fetchone()[0])
+
+
 def counts(connection: sqlite3.Connection) -> dict[tuple[str, SegmentKind], int]:
     query = (
-        "SELECT h.space, h.kind, (SELECT count(*) FROM vectors v WHERE v.shelf = h.id) - "
-        "(SELECT count(*) FROM segments s JOIN vectors v ON v.segment = s.rowid "
+        "SELECT h.space, h.kind, h.held - (SELECT count(*) FROM segments s JOIN vectors v ON v.segment = s.rowid "
         "WHERE s.pending = 1 AND v.shelf = h.id) FROM shelves h ORDER BY h.space, h.kind"
     )
     return {(space, kind): count for space, kind, count in connection.execute(query) if count}

@@ -14,6 +14,9 @@ from sightsound.types import Item, Metadata
 ITEM_COLUMNS = "i.id, i.uri, i.kind, i.revision, i.content, i.state, i.reason, i.facts, i.layers, i.metadata, i.pending"
 SEEN = "i.state IN ('ok', 'stale')"
 """What search, listings and counts are about."""
+UNSEEN = "i.state != 'ok' AND i.state != 'stale'"
+FAILED = "i.state != 'ok' AND i.state IN ('failed', 'stale')"
+"""The others, and what failed: both by the index of the items that are not `ok`."""
 
 _DATE = re.compile(r"(\d{4})(?:[-:](\d\d)(?:[-:](\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?)?)?")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")

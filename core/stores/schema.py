@@ -7,17 +7,53 @@ from pathlib import Path
 
 from sightsound.errors import NewerSchema, StoreError
 
-VERSION = 1
+VERSION = 2
 FORMAT = "sightsound collection"
 
+# Counted by triggers, since counting a million rows takes longer than searching them.
+_TALLIES = """
+CREATE TABLE tallies (
+    kind TEXT NOT NULL, state TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (kind, state)) WITHOUT ROWID;
+CREATE TRIGGER item_added AFTER INSERT ON items BEGIN
+    INSERT INTO tallies VALUES (new.kind, new.state, 1) ON CONFLICT (kind, state) DO UPDATE SET items = items + 1;
+END;
+CREATE TRIGGER item_removed AFTER DELETE ON items BEGIN
+    UPDATE tallies SET items = items - 1 WHERE kind = old.kind AND state = old.state;
+END;
+CREATE TRIGGER item_changed AFTER UPDATE OF kind, state ON items
+    WHEN old.kind != new.kind OR old.state != new.state BEGIN
+    UPDATE tallies SET items = items - 1 WHERE kind = old.kind AND state = old.state;
+    INSERT INTO tallies VALUES (new.kind, new.state, 1) ON CONFLICT (kind, state) DO UPDATE SET items = items + 1;
+END;
+CREATE TRIGGER vector_added AFTER INSERT ON vectors BEGIN
+    UPDATE shelves SET held = held + 1 WHERE id = new.shelf;
+END;
+CREATE TRIGGER vector_removed AFTER DELETE ON vectors BEGIN
+    UPDATE shelves SET held = held - 1 WHERE id = old.shelf;
+END;
+"""
+_INDEXES = """
+CREATE INDEX items_not_ok ON items (state) WHERE state != 'ok';
+CREATE INDEX items_kind ON items (kind);
+"""
+_RECOUNT = """
+DELETE FROM tallies;
+INSERT INTO tallies SELECT kind, state, count(*) FROM items GROUP BY kind, state;
+UPDATE shelves SET held = (SELECT count(*) FROM vectors v WHERE v.shelf = shelves.id);
+"""
+
 # Each entry brings a collection from the version before to its own.
-MIGRATIONS: dict[int, str] = {}
+MIGRATIONS: dict[int, str] = {
+    2: "ALTER TABLE shelves ADD COLUMN held INTEGER NOT NULL DEFAULT 0; DROP INDEX items_unseen;"
+    f"{_INDEXES}{_TALLIES}{_RECOUNT}",
+}
 
 # items.state is what search sees: `ok` and `stale` are found. items.pending is the revision of which pieces
 # are being written; their segments have pending = 1 until the last, so what was there before stays found.
+# tallies counts the items of each kind and state.
 # words holds what filters and facets compare, casefolded.
 # shelves are the (space, kind) pairs; `last` is the highest vectors.rowid a shelf ever had: it never goes
-# down, so a rowid is never used twice and the scan cache can tell what it lacks.
+# down, so a rowid is never used twice and the scan cache can tell what it lacks. `held`: how many vectors it has.
 TABLES = f"""
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 INSERT INTO about VALUES ('format', '{FORMAT}');
@@ -31,7 +67,7 @@ CREATE INDEX items_content ON items (content) WHERE content != '';
 CREATE INDEX items_bytes ON items (bytes);
 CREATE INDEX items_date ON items (date DESC, id);
 CREATE INDEX items_added ON items (added);
-CREATE INDEX items_unseen ON items (state) WHERE NOT state IN ('ok', 'stale');
+{_INDEXES}
 CREATE TABLE words (
     field TEXT NOT NULL, folded TEXT NOT NULL, item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
     word TEXT NOT NULL, PRIMARY KEY (field, folded, item, word)) WITHOUT ROWID;
@@ -43,7 +79,7 @@ CREATE TABLE segments (
 CREATE INDEX segments_pending ON segments (pending) WHERE pending = 1;
 CREATE TABLE shelves (
     id INTEGER PRIMARY KEY, space TEXT NOT NULL, kind TEXT NOT NULL, dims INTEGER NOT NULL,
-    generation INTEGER NOT NULL, last INTEGER NOT NULL, UNIQUE (space, kind));
+    generation INTEGER NOT NULL, last INTEGER NOT NULL, held INTEGER NOT NULL DEFAULT 0, UNIQUE (space, kind));
 CREATE TABLE vectors (
     rowid INTEGER PRIMARY KEY AUTOINCREMENT, segment INTEGER NOT NULL REFERENCES segments ON DELETE CASCADE,
     shelf INTEGER NOT NULL REFERENCES shelves, vector BLOB NOT NULL, UNIQUE (segment, shelf));
@@ -52,6 +88,7 @@ CREATE VIRTUAL TABLE passages USING fts5 (
     title, description, tags, name, author, tokenize = "porter unicode61 remove_diacritics 2");
 CREATE TABLE encoders (position INTEGER PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE states (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+{_TALLIES}
 PRAGMA user_version = {VERSION};
 """
 
@@ -62,15 +99,25 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises NewerSchema for what a later sightsound wrote, StoreError for a database of something else."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone():
-        raise StoreError(f"{path} is no sightsound collection. Move it away, or choose another --store.")
+    """Raises NewerSchema for what a later sightsound wrote, StoreError for what can't be read as it is."""
+    check_format(connection, path)
     version = version_of(connection)
     if version > VERSION:
         raise NewerSchema(
             f"{path.parent} was written by a newer sightsound (schema {version}, this one reads {VERSION}): "
             "upgrade sightsound"
         )
+    if version < VERSION:
+        raise StoreError(
+            f"{path.parent} was written by an older sightsound, and can't be written here: run `sightsound status` "
+            "once as its owner."
+        )
+
+
+def check_format(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreError for a database of something else."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'about'").fetchone():
+        raise StoreError(f"{path} is no sightsound collection. Move it away, or choose another --store.")
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -79,13 +126,19 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     empty = "SELECT count(*) = 0 FROM sqlite_master"
     if connection.execute(empty).fetchone()[0]:
         _in_one_commit(connection, TABLES, empty)
-    check_version(connection, path)
     for version in range(version_of(connection) + 1, VERSION + 1):
+        check_format(connection, path)
         _in_one_commit(
             connection,
-            f"{MIGRATIONS[version]}; PRAGMA user_version = {version};",
+            f"{MIGRATIONS[version]} PRAGMA user_version = {version};",
             f"SELECT user_version < {version} FROM pragma_user_version",
         )
+
+
+def recount(connection: sqlite3.Connection) -> None:
+    """Count everything anew, in the transaction that is open."""
+    for statement in _statements(_RECOUNT):
+        connection.execute(statement)
 
 
 def _in_one_commit(connection: sqlite3.Connection, script: str, still_needed: str) -> None:

@@ -170,7 +170,7 @@ class Caches:
         for shelf in all_shelves(connection):
             try:
                 header = vectorfile.read_header(self.path(shelf), shelf.generation, shelf.dims)
-                alive = connection.execute("SELECT count(*) FROM vectors WHERE shelf = ?", (shelf.id,)).fetchone()[0]
+                alive = connection.execute("SELECT held FROM shelves WHERE id = ?", (shelf.id,)).fetchone()[0]
                 if header.count - alive > _DEAD_SHARE * header.count:
                     self.catch_up(connection, shelf, anew=True)
             except (DamagedError, OSError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sightsound.errors import UsageError
-from sightsound.filters import FIELDS, NUMBER_FIELDS, Condition, Filters
+from sightsound.filters import FIELDS, NUMBER_FIELDS, WORD_FIELDS, Condition, Filters
 from sightsound.stores.rows import SEEN, clean, sortable_date
 
 # Sorts after whatever may follow a date.
@@ -19,6 +19,17 @@ def where(filters: Filters) -> tuple[str, list[str | float]]:
         clauses.append(clause)
         values += bound
     return " AND ".join(clauses), values
+
+
+def query_of(condition: Condition) -> tuple[str, list[str | float]]:
+    """A query for the rowids of the items for which one condition holds, and its values.
+
+    Some of the items may be none that search can find, and some may come several times.
+    """
+    clause, values = _clause(condition)
+    if condition.field in WORD_FIELDS and condition.field != "kind" and condition.values:
+        return _words_query(condition), values
+    return f"SELECT i.rowid FROM items i WHERE {clause}", values
 
 
 def _clause(condition: Condition) -> tuple[str, list[str | float]]:
@@ -39,14 +50,18 @@ def _clause(condition: Condition) -> tuple[str, list[str | float]]:
 
 
 def _word(condition: Condition) -> tuple[str, list[str | float]]:
-    marks = ", ".join("?" * len(condition.values))
     folded: list[str | float] = [clean(str(value)).casefold() for value in condition.values]
     if condition.field == "kind":
-        return f"i.kind IN ({marks})", folded
-    return f"i.rowid IN (SELECT item FROM words WHERE field = ? AND folded IN ({marks}))", [
-        condition.field,
-        *folded,
-    ]
+        return f"i.kind IN ({_marks(condition)})", folded
+    return f"i.rowid IN ({_words_query(condition)})", [condition.field, *folded]
+
+
+def _words_query(condition: Condition) -> str:
+    return f"SELECT item FROM words WHERE field = ? AND folded IN ({_marks(condition)})"
+
+
+def _marks(condition: Condition) -> str:
+    return ", ".join("?" * len(condition.values))
 
 
 def _number(condition: Condition) -> tuple[str, list[str | float]]:

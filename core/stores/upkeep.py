@@ -6,11 +6,13 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 from sightsound.stores.rows import ITEM_COLUMNS, item_of, json_list
 from sightsound.stores.writing import refresh, remove_rows
 from sightsound.types import Item
 
+_PAGE = 1_000
 _HAS_VECTORS = (
     "EXISTS (SELECT 1 FROM segments s JOIN vectors v ON v.segment = s.rowid WHERE s.item = ? AND s.pending = 0)"
 )
@@ -40,21 +42,19 @@ def fail(connection: sqlite3.Connection, item: Item, reason: str) -> None:
 
 def release(connection: sqlite3.Connection, ids: Iterable[str], source: str) -> int:
     """Returns how many items were removed, since no other source names them."""
-    gone = []
-    rows = connection.execute(
-        f"SELECT {ITEM_COLUMNS}, i.rowid FROM items i WHERE i.id IN (SELECT value FROM json_each(?))",
-        (json_list(ids),),
-    ).fetchall()
-    for row in rows:
-        item, pending, rowid = item_of(row[:-1]), row[-2], row[-1]
-        if source not in item.sources:
-            continue
-        layers = {name: layer for name, layer in item.layers.items() if name != source}
-        remaining = item.with_layers(layers)
-        if remaining.sources:
-            refresh(connection, rowid, remaining, pending)
-        else:
-            gone.append(rowid)
+    gone = set()
+    query = f"SELECT {ITEM_COLUMNS}, i.rowid FROM items i WHERE i.id IN (SELECT value FROM json_each(?))"
+    remaining = iter(ids)
+    while page := list(islice(remaining, _PAGE)):
+        for row in connection.execute(query, (json_list(page),)).fetchall():
+            item, pending, rowid = item_of(row[:-1]), row[-2], row[-1]
+            if source not in item.sources:
+                continue
+            kept = item.with_layers({name: layer for name, layer in item.layers.items() if name != source})
+            if kept.sources:
+                refresh(connection, rowid, kept, pending)
+            else:
+                gone.add(rowid)
     return remove_rows(connection, gone)
 
 

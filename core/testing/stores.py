@@ -301,7 +301,7 @@ class StoreContract:
         assert collection.release([sea.id, other.id, "absent"], "b") == 0
         assert collection.items([sea.id])[sea.id].metadata.title == "DSC"
         assert collection.count(parse("source=b")) == 0
-        assert collection.release([sea.id, other.id], "a") == 2
+        assert collection.release([sea.id, other.id, sea.id], "a") == 2
         assert collection.count() == 0 and found(collection, RED) == []
 
     def test_removed_items_are_gone_from_everywhere(self, collection: Collection) -> None:
@@ -448,6 +448,17 @@ class StoreContract:
         assert {hit.item_id for hit in collection.text("rio", 5)} == {rio.id, river.id}
         assert [hit.item_id for hit in collection.text('"rio de janeiro"', 5)] == [rio.id]
         assert [hit.item_id for hit in collection.text("río", 5, parse("author=ann"))] == [rio.id]
+
+    def test_text_can_be_searched_among_some_items(self, collection: Collection) -> None:
+        lakes = [item(f"{n}.jpg", title="Lake") for n in range(6)]
+        heron = item("heron.jpg", title="Heron by the lake")
+        collection.put([entry(each, RED) for each in (*lakes, heron)])
+        whole = {hit.item_id: hit.score for hit in collection.text("heron lake", 9)}
+        some = [lakes[1].id, heron.id, "absent"]
+        among = collection.text("heron lake", 9, among=some)
+        assert {hit.item_id: hit.score for hit in among} == {id: whole[id] for id in (lakes[1].id, heron.id)}
+        assert [hit.item_id for hit in collection.text("lake", 1, among=some)] == [lakes[1].id]
+        assert collection.text("lake", 9, among=[]) == []
 
     def test_small_words_count_only_alone(self, collection: Collection) -> None:
         who = item("a.jpg", title="The Who")
@@ -655,6 +666,19 @@ class StoreContract:
         status = collection.status()
         assert (status.name, status.items, status.failed) == ("default", {"photo": 1, "film": 1}, 0)
         assert status.segments == {("colour", "photo"): 1, ("colour", "frame"): 2} and status.bytes > 0
+
+    def test_status_follows_what_becomes_of_items(self, collection: Collection) -> None:
+        sea, film = item("sea.jpg"), item("film.mp4", "film")
+        collection.put([entry(sea, RED), entry(item("gone.jpg"), RED)])
+        collection.put([entry(film, RED)], last=False)
+        collection.fail(item("broken.mp4", "film"), "broken")
+        collection.fail(sea, "cut short")
+        assert (collection.status().items, collection.status().failed) == ({"photo": 2}, 2)
+        collection.put([entry(film, RED, first=1)])
+        collection.remove([item("gone.jpg").id, item("broken.mp4").id])
+        status = collection.status()
+        assert (status.items, status.failed, collection.count()) == ({"photo": 1, "film": 1}, 1, 2)
+        assert status.segments == {("colour", "photo"): 1, ("colour", "frame"): 2}
 
     def test_a_healthy_collection_checks_clean(self, collection: Collection) -> None:
         assert collection.check() == []
