@@ -56,13 +56,14 @@ class Ran:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """`sightsound` as a process, with a data folder of its own."""
+    """`sightsound` as a process, with a data folder and a cache of models of its own."""
 
     home: Path
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTSOUND_")}
-        return {**kept, "SIGHTSOUND_HOME": str(self.home), "COLUMNS": "100", **more}
+        own = {"SIGHTSOUND_HOME": str(self.home), "HF_HOME": str(self.home / "hub"), "COLUMNS": "100"}
+        return {**kept, **own, **more}
 
     def __call__(self, *arguments: object, code: int = 0, cwd: Path | None = None, **more: str) -> Ran:
         """Run a command and check its exit code. An error may never be a traceback."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sightsound.cli.progress import Bar
 from sightsound.encoders import EncoderSet, choose, of_collection
-from sightsound.errors import SourceError, UsageError
+from sightsound.errors import ModelError, SourceError, UsageError
 from sightsound.indexing import index
 from sightsound.opening import OpenedSource, Sources, set_names
 from sightsound.rebuilding import rebuild
@@ -17,7 +17,8 @@ from sightsound.stores.base import Collection, Store
 
 
 def make(store: Store, name: str, encoders: str | None, wanted: list[OpenedSource], options: Options) -> Report:
-    """Index into a collection that does not exist yet. A source that can't be listed leaves none behind."""
+    """Index into a collection that does not exist yet. Where the source can't be listed or the model can't be loaded,
+    none is left behind."""
     chosen = choose(registry(), set_names(registry(), encoders))
     if options.dry_run:
         return _counted(wanted)
@@ -25,7 +26,7 @@ def make(store: Store, name: str, encoders: str | None, wanted: list[OpenedSourc
     collection = store.open(name, create=True)
     try:
         return _run(collection, wanted, chosen, options)
-    except SourceError:
+    except (SourceError, ModelError):
         if not collection.count():
             collection.close()
             store.drop(name)

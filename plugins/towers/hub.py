@@ -35,7 +35,7 @@ def pull(repository: Repository, weights: Sequence[str], others: Sequence[str] =
             inside = chosen.rpartition("/")[0]
             wanted += [n for n in has if n.endswith(".safetensors") and n.rpartition("/")[0] == inside]
         for name in (*wanted, chosen):
-            hf_hub_download(repository.name, name, revision=commit)
+            hf_hub_download(repository.name, name, revision=repository.revision or "main")
     except hub.GatedRepoError as error:
         raise ModelError(
             f"{repository.name} asks for its terms to be accepted at https://huggingface.co/{repository.name}, and for"

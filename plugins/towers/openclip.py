@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,7 @@ class OpenClip(Model):
 
         self._tokenizer()
         (weights,) = self.weights()
+        logging.disable(logging.WARNING)  # it warns that it loads no weights: those come next
         try:
             made: Any = open_clip.create_model(
                 self.name,
@@ -83,8 +85,10 @@ class OpenClip(Model):
                 pretrained_image=False,
             )
             load_checkpoint(made, str(weights))
-        except (RuntimeError, ValueError, KeyError, OSError, TypeError, AttributeError) as error:
+        except Exception as error:  # a stranger's weights
             raise ModelError(f"{weights} does not fit the model {self.title}: {_short(error)}") from error
+        finally:
+            logging.disable(logging.NOTSET)
         made.eval()
         from sightsound.plugins.towers.modules import ImageTower, TextTower
 
