@@ -17,7 +17,8 @@ from sightsound.stores import vectorfile
 from sightsound.stores.lock import IndexerLock
 from sightsound.stores.vectorfile import DamagedError, Int8Rows, Keys, Mapped
 
-BLOCK_ROWS = 65_536
+# Threads wait for each other after each block, which is dear where another process has one of the cores: few blocks.
+BLOCK_ROWS = 262_144
 _WORTH_WRITING = 2_000
 _DEAD_SHARE = 0.2
 _LONGEST_NAME = 150
