@@ -23,10 +23,15 @@ def make_photographs(folder: Path, count: int, megapixels: tuple[float, float] =
     return folder
 
 
+def _whole_blocks(side: float) -> int:
+    """Cameras make sides of whole JPEG blocks."""
+    return max(32, 16 * round(side / 16))
+
+
 def _crop(original: Image.Image, chance: random.Random, megapixels: tuple[float, float]) -> Image.Image:
     share = chance.uniform(0.6, 1.0)
     width, height = int(original.width * share), int(original.height * share)
     left, top = chance.randint(0, original.width - width), chance.randint(0, original.height - height)
     scale = (chance.uniform(*megapixels) * 1e6 / (width * height)) ** 0.5
-    size = (max(32, round(width * scale)), max(32, round(height * scale)))
+    size = (_whole_blocks(width * scale), _whole_blocks(height * scale))
     return original.resize(size, Image.Resampling.BICUBIC, (left, top, left + width, top + height))

@@ -25,7 +25,7 @@ from sightsound.registry import explain
 
 AHEAD = 2
 """Jobs given to a child at once, so that it need not wait for the parent between two files."""
-NICE = 0
+NICE = 10
 QUEUE = 64
 """Results that may wait for the caller."""
 

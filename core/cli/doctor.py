@@ -17,7 +17,10 @@ from sightsound.errors import SightsoundError
 from sightsound.opening import open_store
 from sightsound.registry import registry
 
-LIBRARIES = ("numpy", "pillow", "onnxruntime", "tokenizers", "simsimd", "pluggy", "typer", "pillow-heif")
+LIBRARIES = (
+    *("numpy", "pillow", "onnxruntime", "tokenizers", "simsimd", "pluggy", "typer"),
+    *("pillow-heif", "torch", "open-clip-torch", "transformers"),
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -99,6 +99,7 @@ def verify(
 ) -> None:
     """Check models: config, preprocessing and tokenizer are there, the weights are those that the hub has, and what was
     made ready for this machine is whole."""
+    from sightsound.plugins.towers.exporting import export_folders, read
     from sightsound.plugins.towers.known import known
 
     use("allow_pickle", "yes" if allow_pickle else None)
@@ -110,6 +111,9 @@ def verify(
         say(f"{one['model']}: {one['problem'] or 'ok'}")
         for line in one["files"]:
             say(f"  {line}")
+    damaged = [] if model else [path for path in export_folders() if read(path) is None]
+    for path in damaged:
+        note(f"{path} is damaged; it is made again when it is needed")
     if not found and not as_json:
         say("No models on this machine but the starter's. Fetch one: sightsound models pull clip")
     if any(one["problem"] for one in found):

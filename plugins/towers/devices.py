@@ -29,6 +29,11 @@ def device_for(wanted: str) -> str:
     return wanted
 
 
+def precision_of_queries() -> str:
+    """Of queries on the CPU, whatever documents have on a GPU."""
+    return "int8" if setting("precision") == "int8" else "fp32"
+
+
 def precision_on(device: str) -> str:
     """fp32, fp16, bf16 or int8, by the setting. Raises ConfigError for what the device can't do."""
     wanted = setting("precision")

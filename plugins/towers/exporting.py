@@ -72,6 +72,11 @@ def exports_folder() -> Path:
     return cache_folder() / "exports"
 
 
+def export_folders() -> list[Path]:
+    folder = exports_folder()
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
 def folder_of(model: Model, which: Which, precision: str) -> Path:
     key = hashlib.sha256(f"{VERSION} {model.fingerprint(which)}".encode()).hexdigest()[:16]
     return exports_folder() / f"{model.space.name}-{key}-{which}-{precision}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sightsound.errors import SightsoundError
 from sightsound.plugins.towers import catalogue, openclip
-from sightsound.plugins.towers.exporting import Export, exports_folder, read
+from sightsound.plugins.towers.exporting import export_folders, read
 
 
 @dataclass(frozen=True)
@@ -52,17 +51,10 @@ def _best(models: list[Known]) -> list[Known]:
     return kept
 
 
-def exports() -> Iterator[Export]:
-    folder = exports_folder()
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.is_dir() and (found := read(path)):
-            yield found
-
-
 def _rates() -> dict[str, dict[str, float]]:
     """By model, of those that were made ready on this machine."""
     found: dict[str, dict[str, float]] = {}
-    for one in exports():
+    for one in filter(None, map(read, export_folders())):
         said = one.manifest
         name = f"{said.set}:{said.argument.partition('@')[0]}"
         found.setdefault(name, {})[f"{said.which} {said.precision}"] = round(said.rate, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch.nn import functional
@@ -23,14 +22,14 @@ class ImageTower(torch.nn.Module):
         super().__init__()
         self._encode = encode
         self.whole = whole
-        self.register_buffer("scale", 1 / (255 * torch.tensor(pixels.std)).view(3, 1, 1), persistent=False)
-        shift = torch.tensor(pixels.mean) / torch.tensor(pixels.std)
-        self.register_buffer("shift", shift.view(3, 1, 1), persistent=False)
+        self._scale = [1 / (255 * std) for std in pixels.std]
+        self._shift = [mean / std for mean, std in zip(pixels.mean, pixels.std, strict=True)]
 
     def forward(self, pixels: Tensor) -> Tensor:
-        scale: Any = self.scale
-        values = pixels.permute(0, 3, 1, 2).to(scale.dtype) * scale - self.shift
-        return functional.normalize(self._encode(values).float(), dim=-1)
+        scale, shift = (torch.tensor(one, device=pixels.device).view(3, 1, 1) for one in (self._scale, self._shift))
+        values = pixels.permute(0, 3, 1, 2).float() * scale - shift  # in full precision, whatever the weights have
+        encoded = self._encode(values.to(next(self.whole.parameters()).dtype))
+        return functional.normalize(encoded.float(), dim=-1)
 
 
 class TextTower(torch.nn.Module):

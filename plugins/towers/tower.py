@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sightsound.errors import ModelError
-from sightsound.plugins.towers.devices import device_for, precision_on
+from sightsound.plugins.towers.devices import device_for, precision_of_queries, precision_on
 from sightsound.plugins.towers.exporting import TOKENS, Export, ExportError, exported
 from sightsound.plugins.towers.model import Built, Model, Which
 from sightsound.plugins.towers.tokens import Ids, Recipe, Tokenizer
@@ -53,9 +53,10 @@ class Tower:
 
     def encode(self, batch: Sequence[Any], role: Role) -> Vectors:
         """Pixels as `Pixels` gives them, or texts -> float32 (n, dims), rows of unit length. Raises ModelError."""
-        device = "cpu" if role == "query" and self._device == "auto" else device_for(self._device)
+        beside = role == "query" and self._device == "auto"
+        device = "cpu" if beside else device_for(self._device)
         if device not in self._runners:
-            self._runners[device] = self._runner(device)
+            self._runners[device] = self._runner(device, precision_of_queries() if beside else precision_on(device))
         runner = self._runners[device]
         if self._which == "image":
             return runner.run([np.stack(batch)])
@@ -75,8 +76,7 @@ class Tower:
             vectors[rows] = runner.run([ids[rows, :width], mask[rows, :width]])
         return vectors
 
-    def _runner(self, device: str) -> Runner:
-        precision = precision_on(device)
+    def _runner(self, device: str, precision: str) -> Runner:
         if device == "cpu":
             try:
                 return self._export(precision).session()
@@ -114,7 +114,7 @@ class Tower:
     def _light(self) -> Tokenizer | None:
         """The tokenizer without the model's library, where an export has shown that it does the same."""
         try:
-            found = self._export(precision_on("cpu"))
+            found = self._export(precision_of_queries())
         except ExportError:
             return None
         recipe = found.manifest.recipe
