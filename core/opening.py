@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from sightsound.config import setting
-from sightsound.encoders import choose
 from sightsound.errors import ItemMissing, PluginError, SightsoundError, StoreError, UsageError
 from sightsound.registry import Registry
 from sightsound.sources import Source
@@ -128,6 +127,8 @@ def set_names(registry: Registry, flag: str | None) -> list[str]:
 
 def _preferred(registry: Registry) -> str:
     """The best set that is here, with a remark on the first that is not and how to get it."""
+    from sightsound.encoders import choose  # numpy is not for `--help`
+
     *better, least = PREFERRED
     for name in better:
         try:

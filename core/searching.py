@@ -232,18 +232,21 @@ def _ask(registry: Registry, collection: Collection, encoders: EncoderSet, part:
 
 
 def _checked(collection: Collection, encoders: EncoderSet, medium: Medium) -> Iterator[ChosenEncoder]:
+    """The encoders of such queries into spaces that hold something; the others need not even be loaded."""
+    held = {space for space, _ in collection.counts()}
     for encoder in encoders.reading(medium, "query"):
-        check_fingerprint(collection, encoder)
-        yield encoder
+        if held & {space.name for space in encoder.spec.spaces}:
+            check_fingerprint(collection, encoder)
+            yield encoder
 
 
 def _picture(registry: Registry, collection: Collection, encoders: EncoderSet, path: Path) -> list[_Probe]:
     """Read a query picture as hostile, in a child process, and encode it."""
     from sightsound.workers import Workers  # multiprocessing is not for searches in words
 
-    chosen = list(_checked(collection, encoders, "image"))
-    if not chosen:
+    if not encoders.reading("image", "query"):
         raise UsageError(f"The collection '{collection.name}' has no encoder for pictures")
+    chosen = list(_checked(collection, encoders, "image"))
     equipment = Equipment(
         Source(),
         tuple(e.thing for e in registry.readers),

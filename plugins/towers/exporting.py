@@ -32,8 +32,6 @@ VERSION = 1
 """Of what an export is: a later one is made anew."""
 LEAST = {"fp32": 0.999, "int8": 0.9}
 """The least cosine to torch at which an export is used. int8 is a choice that its cosine is shown for."""
-GIANT = 1_800_000_000
-"""Bytes of weights above which they lie in files beside the ONNX graph, which can't hold 2 GB."""
 MODEL = "model.onnx"
 TOKENS = "tokenizer.json"
 MANIFEST = "manifest.json"
@@ -64,8 +62,8 @@ class Export:
     folder: Path
     manifest: Manifest
 
-    def session(self) -> Session:
-        return Session(self.folder / MODEL)
+    def session(self, many: bool) -> Session:
+        return Session(self.folder / MODEL, many)
 
 
 def exports_folder() -> Path:
@@ -139,9 +137,12 @@ def export(model: Model, which: Which, precision: str, folder: Path) -> Manifest
     if truth.shape[1] != model.space.dims:
         raise ExportError(f"its vectors have {truth.shape[1]} dims, and its config says {model.space.dims}")
     path = folder / MODEL
-    _write_onnx(built, which, given, path)
     if precision == "int8":
-        _quantise(path)
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            _write_onnx(built, which, given, Path(work) / MODEL)
+            _quantise(Path(work) / MODEL, path)
+    else:
+        _write_onnx(built, which, given, path)
     session = Session(path)
     cosine = float((session.run(given) * truth).sum(axis=1).min())
     if which == "text" and built.recipe and not built.recipe.fixed:
@@ -214,7 +215,6 @@ def _write_onnx(built: Built, which: Which, given: list[Any], path: Path) -> Non
     if which == "text" and built.recipe and not built.recipe.fixed:
         dims[1] = torch.export.Dim("length", max=built.recipe.length)
         tensors = [tensor[:, : built.recipe.length // 2] for tensor in tensors]  # at its most it counts as fixed
-    giant = sum(one.numel() * one.element_size() for one in built.module.parameters()) > GIANT
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -224,20 +224,18 @@ def _write_onnx(built: Built, which: Which, given: list[Any], path: Path) -> Non
             input_names=names,
             output_names=["vectors"],
             dynamic_shapes=tuple(dims for _ in tensors),
-            external_data=giant,
+            external_data=True,  # weights in a file of their own are mapped, not read: a query starts much sooner
             dynamo=True,
             verbose=False,
         )
 
 
-def _quantise(path: Path) -> None:
+def _quantise(full: Path, path: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    full = path.with_name("full.onnx")
-    path.rename(full)
-    quantize_dynamic(str(full), str(path), weight_type=QuantType.QInt8, per_channel=True)
-    for left in path.parent.glob("full.onnx*"):
-        left.unlink()
+    quantize_dynamic(
+        str(full), str(path), weight_type=QuantType.QInt8, per_channel=True, use_external_data_format=True
+    )
 
 
 def _write_tokenizer(built: Built, folder: Path) -> dict[str, Any] | None:

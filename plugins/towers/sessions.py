@@ -17,10 +17,14 @@ CPU_BATCH = 8
 
 
 class Session:
-    """Loads its weights at the first run."""
+    """Loads its weights at the first run.
 
-    def __init__(self, path: Path) -> None:
+    many: whether much is encoded. Where not, weights are not laid out anew for speed: that takes longer than a query.
+    """
+
+    def __init__(self, path: Path, many: bool = True) -> None:
         self._path = path
+        self._many = many
 
     @cached_property
     def _session(self) -> Any:
@@ -29,6 +33,8 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = cores()
         options.log_severity_level = 3
+        if not self._many:
+            options.add_session_config_entry("session.disable_prepacking", "1")
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
 

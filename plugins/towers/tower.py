@@ -79,7 +79,8 @@ class Tower:
     def _runner(self, device: str, precision: str) -> Runner:
         if device == "cpu":
             try:
-                return self._export(precision).session()
+                only_queries = self._which == "text" and self._model.pixels is not None
+                return self._export(precision).session(many=not only_queries)
             except ExportError as error:
                 warn(
                     f"{self._model.title} ({self._which}) can't be used by ONNX Runtime and runs by torch, which is"
