@@ -1,141 +1,229 @@
-"""How good a collection's searches are: by queries whose right items are known. Figures are those of ir-measures."""
+"""How well a collection answers queries whose right items are known.
+
+    query file ─► each question as the collection understands it ─► search ─► ranks ─► measures of ir-measures
+
+Every question is searched for with the same `search` as everything else.
+"""
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sightsound.encoders import of_collection
-from sightsound.errors import ItemMissing, PluginError, UsageError
-from sightsound.opening import find_item
-from sightsound.queryfile import WrittenPart, WrittenQuery
+from sightsound.encoders import EncoderSet
+from sightsound.errors import ItemMissing, MediaError, PluginError
+from sightsound.queryfiles import BadLine, LikePart, Question, Right, complain, words
 from sightsound.registry import Registry
-from sightsound.searching import Answer, FilePart, ItemPart, Part, Query, TextPart, search
+from sightsound.searching import DEPTH, FilePart, ItemPart, Part, Query, TextPart, search
 from sightsound.stores.base import Collection
+from sightsound.types import file_uri
 
-DEPTH = 1000
-"""Hits in which right items are looked for."""
+VERSION = 1
+"""Fields may be added within a version; none is removed or changes its meaning."""
+MEASURES = {
+    "recall_at_1": "R@1",
+    "recall_at_5": "R@5",
+    "recall_at_10": "R@10",
+    "ndcg_at_10": "nDCG@10",
+    "mrr": "RR",
+}
+"""Our names of what ir-measures computes for each query, and its own. The mean over all queries is given."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A question as one collection understands it.
+
+    right: item id -> grade, of the right items that it has. missing: those that it has not, or that failed.
+    own_words: whether a text searched for is the title or the description of a right item, so that its words find it.
+    """
+
+    question: Question
+    parts: tuple[Part, ...]
+    right: Mapping[str, int]
+    missing: tuple[Right, ...]
+    own_words: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One query's result. rank: of the first right item, from 1; None where it is not among the first DEPTH.
+    """How a task went.
 
-    probable: whether that item is above the line. own: whether the query is a text of a right item that the collection
-    holds: it then finds itself by its words.
+    rank: of the first right item, from 1; None where none is among the first 1,000. probable: whether that item is
+    above the line, None where it can't be told. measures: 0..1 each, by the names of MEASURES.
     """
 
-    query: WrittenQuery
+    task: Task
     rank: int | None
-    probable: bool
-    own: bool
+    probable: bool | None
+    measures: Mapping[str, float]
+
+
+def check_installed() -> None:
+    """Raises PluginError where ir-measures is not installed."""
+    try:
+        import ir_measures  # noqa: F401
+    except ImportError as error:
+        raise PluginError("Evaluation needs ir-measures: pip install 'sightsound[eval]'") from error
+
+
+def tasks_for(collection: Collection, questions: Sequence[Question], file: Path) -> list[Task]:
+    """Each question as the collection understands it.
+
+    Raises UsageError for lines that it can't understand, and ItemMissing where it has no right item of any question.
+    """
+    tasks: list[Task] = []
+    wrong: list[tuple[int, str]] = []
+    for question in questions:
+        try:
+            tasks.append(_task(collection, question))
+        except BadLine as error:
+            wrong.append((question.line, str(error)))
+    complain(file, wrong)
+    if not any(task.right for task in tasks):
+        first = questions[0]
+        raise ItemMissing(
+            f"The collection '{collection.name}' has none of the right items of {file}, such as"
+            f" {first.right[0].reference} in line {first.line}. Name items by id, path or URI; relative paths are taken"
+            f" from the query file's folder. It has: sightsound search --kind photo --collection {collection.name}"
+        )
+    return tasks
+
+
+def _task(collection: Collection, question: Question) -> Task:
+    parts = tuple(_part(collection, part) for part in question.parts)
+    right: dict[str, int] = {}
+    missing: list[Right] = []
+    for one in question.right:
+        id = _find(collection, one.reference, one.path)
+        if id is None:
+            missing.append(one)
+        elif any(isinstance(part, ItemPart) and part.item_id == id for part in parts):
+            raise BadLine(f"{one.reference} can't be right: an item that is searched by is never among the hits")
+        else:
+            right[id] = max(one.grade, right.get(id, 0))
+    return Task(question, parts, right, tuple(missing), _has_own_words(collection, question, right))
+
+
+def _part(collection: Collection, part: TextPart | FilePart | LikePart) -> Part:
+    """As on the command line: like an item if the collection has it, else like a picture."""
+    if not isinstance(part, LikePart):
+        return part
+    id = _find(collection, part.reference, part.path)
+    if id is not None:
+        return ItemPart(id, part.weight)
+    if part.path.is_file():
+        return FilePart(part.path, part.weight)
+    raise BadLine(f"'{collection.name}' has no item '{part.reference}' to find others like, and there is no such file")
+
+
+def _find(collection: Collection, reference: str, path: Path) -> str | None:
+    """The id of the item that search can find by this path, URI or id."""
+    ids = [] if "://" in reference else collection.find(file_uri(path))
+    ids = ids or collection.find(reference)
+    if len(ids) > 1:
+        raise BadLine(f"several items begin with '{reference}': write more of the id")
+    return next((id for id, item in collection.items(ids).items() if item.state in ("ok", "stale")), None)
+
+
+def _has_own_words(collection: Collection, question: Question, right: Iterable[str]) -> bool:
+    asked = {words(text) for text in question.texts}
+    if not asked:
+        return False
+    items = collection.items(right)
+    known = {words(text) for item in items.values() for text in (item.metadata.title, item.metadata.description)}
+    known |= {words(segment.text) for segments in collection.segments(items).values() for segment in segments}
+    return bool(asked & known - {()})
+
+
+def run(registry: Registry, collection: Collection, encoders: EncoderSet, task: Task, file: Path) -> Outcome:
+    """Search for a task. Raises MediaError, with the line of the query file, for a picture that is none."""
+    try:
+        hits = search(registry, collection, encoders, Query(task.parts, limit=DEPTH)).hits
+    except MediaError as error:
+        raise MediaError(f"{file}, line {task.question.line}: {error}") from error
+    ranks = [rank for rank, hit in enumerate(hits, 1) if hit.item.id in task.right]
+    return Outcome(
+        task,
+        ranks[0] if ranks else None,
+        hits[ranks[0] - 1].probable if ranks else False,
+        _measured(task, [hit.item.id for hit in hits]),
+    )
+
+
+def _measured(task: Task, found: Sequence[str]) -> dict[str, float]:
+    """Right items that the collection has not count as well: they are right, and not found."""
+    import ir_measures
+
+    absent = {one.reference: one.grade for one in task.missing}
+    relevant = {"": {**absent, **task.right}}
+    scores = {"": {id: float(-rank) for rank, id in enumerate(found)}}
+    wanted = {name: ir_measures.parse_measure(written) for name, written in MEASURES.items()}
+    values = {one.measure: one.value for one in ir_measures.iter_calc(wanted.values(), relevant, scores)}
+    return {name: values[measure] for name, measure in wanted.items()}
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """measures: by name, means over the queries. missing: right items that the collection does not hold."""
+class Result:
+    """What came of all questions in one collection. items: how many it has."""
 
     collection: str
     items: int
-    measures: dict[str, float | None]
     outcomes: Sequence[Outcome]
-    missing: Sequence[str]
+
+    @property
+    def measures(self) -> dict[str, float | None]:
+        """Means of MEASURES; `median_rank` of the first right items, None where that was not found; and `probable`.
+
+        probable: the share of queries whose first right item is above the line; None where that can't be told.
+        """
+        means = {name: statistics.fmean(outcome.measures[name] for outcome in self.outcomes) for name in MEASURES}
+        middle = statistics.median(float("inf") if one.rank is None else one.rank for one in self.outcomes)
+        known = [one.probable for one in self.outcomes if one.probable is not None]
+        return {
+            **means,
+            "median_rank": None if middle == float("inf") else float(middle),
+            "probable": sum(known) / len(known) if len(known) == len(self.outcomes) else None,
+        }
 
 
-def evaluate(
-    registry: Registry, collection: Collection, queries: Sequence[WrittenQuery], progress: Callable[[], None]
-) -> Evaluation:
-    """Search for every query. A right item that the collection lacks counts as not found.
-
-    progress: called after each query. Raises UsageError where it holds none of the right items, PluginError without
-    the extra `eval`.
-    """
-    measures = _library()
-    encoders = of_collection(registry, collection)
-    outcomes: list[Outcome] = []
-    missing: list[str] = []
-    qrels, run = [], []
-    for query in queries:
-        right = _right(collection, query, missing)
-        answer = search(registry, collection, encoders, Query(tuple(map(_part(collection), query.parts)), limit=DEPTH))
-        outcomes.append(_outcome(collection, query, right, answer))
-        qrels += [measures.Qrel(query.id, item, grade) for item, grade in right.items()]
-        run += [
-            measures.ScoredDoc(query.id, hit.item.id, float(len(answer.hits) - rank))
-            for rank, hit in enumerate(answer.hits)
-        ]
-        progress()
-    held = sum(len(query.right) for query in queries) - len(missing)
-    if not held:
-        raise UsageError(
-            f"The collection '{collection.name}' holds none of the right items, such as {missing[0]}. They are named by"
-            " path (from the file's folder), URI or id"
-        )
-    found = _measured(measures, qrels, run, outcomes)
-    return Evaluation(collection.name, collection.count(), found, outcomes, missing)
+def apart(one: Outcome, other: Outcome) -> float:
+    """How far two outcomes of a question are apart: the greater rank over the smaller, so 1.0 for the same."""
+    ranks = [outcome.rank or 2 * DEPTH for outcome in (one, other)]
+    return max(ranks) / min(ranks)
 
 
-def _library() -> Any:
-    try:
-        import ir_measures
-    except ImportError as error:
-        raise PluginError("Evaluation needs a further package: pip install 'sightsound[eval]'") from error
-    return ir_measures
-
-
-def _right(collection: Collection, query: WrittenQuery, missing: list[str]) -> dict[str, int]:
-    """Grades by item id. What is missing keeps a place, so that it counts as not found."""
-    found: dict[str, int] = {}
-    for reference, grade in query.right.items():
-        try:
-            found[find_item(collection, reference).id] = grade
-        except ItemMissing:
-            missing.append(reference)
-            found[f"missing {reference}"] = grade
-    return found
-
-
-def _part(collection: Collection) -> Callable[[WrittenPart], Part]:
-    def made(part: WrittenPart) -> Part:
-        if part.what == "text":
-            return TextPart(part.value, part.weight)
-        if part.what == "image":
-            return FilePart(Path(part.value), part.weight)
-        return ItemPart(find_item(collection, part.value).id, part.weight)
-
-    return made
-
-
-def _outcome(collection: Collection, query: WrittenQuery, right: dict[str, int], answer: Answer) -> Outcome:
-    first = next(((rank, hit) for rank, hit in enumerate(answer.hits, 1) if hit.item.id in right), None)
-    asked = {part.value.casefold() for part in query.parts if part.what == "text"}
-    held = {
-        " ".join(s.text.split()).casefold() for found in collection.segments(right).values() for s in found if s.text
-    }
-    return Outcome(query, first[0] if first else None, bool(first and first[1].probable), bool(asked & held))
-
-
-def _measured(measures: Any, qrels: list[Any], run: list[Any], outcomes: list[Outcome]) -> dict[str, float | None]:
-    wanted = {f"recall@{k}": measures.R @ k for k in (1, 5, 10)}
-    wanted |= {"nDCG@10": measures.nDCG @ 10, "MRR": measures.RR}
-    made = measures.calc_aggregate(list(wanted.values()), qrels, run)
-    median = statistics.median(outcome.rank or math.inf for outcome in outcomes)
-    return {name: float(made[measure]) for name, measure in wanted.items()} | {
-        "median rank": None if math.isinf(median) else float(median),
-        "found above the line": sum(outcome.probable for outcome in outcomes) / len(outcomes),
+def evaluation_object(results: Sequence[Result]) -> dict[str, Any]:
+    """The evaluation as one JSON object. Documented in docs/evaluation.md."""
+    return {
+        "version": VERSION,
+        "collections": [
+            {"collection": result.collection, "items": result.items, "measures": _rounded(result.measures)}
+            for result in results
+        ],
+        "queries": [
+            {
+                "id": outcomes[0].task.question.id,
+                "query": outcomes[0].task.question.said,
+                "results": [
+                    {
+                        "collection": result.collection,
+                        "rank": outcome.rank,
+                        "probable": outcome.probable,
+                        "measures": _rounded(outcome.measures),
+                        "missing": [one.reference for one in outcome.task.missing],
+                        "own_words": outcome.task.own_words,
+                    }
+                    for result, outcome in zip(results, outcomes, strict=True)
+                ],
+            }
+            for outcomes in zip(*(result.outcomes for result in results), strict=True)
+        ],
     }
 
 
-def differences(one: Evaluation, other: Evaluation) -> list[tuple[Outcome, Outcome]]:
-    """The queries whose first right item has another rank, the greatest difference first: that from 1 to 10 counts as
-    much as that from 10 to 100."""
-
-    def apart(pair: tuple[Outcome, Outcome]) -> float:
-        return abs(math.log(pair[0].rank or 2 * DEPTH) - math.log(pair[1].rank or 2 * DEPTH))
-
-    pairs = zip(one.outcomes, other.outcomes, strict=True)
-    return sorted((pair for pair in pairs if pair[0].rank != pair[1].rank), key=apart, reverse=True)
+def _rounded(measures: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, 4) for name, value in measures.items()}

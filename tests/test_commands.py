@@ -15,7 +15,9 @@ from conftest import PHOTOS, SIGHTSOUND, CommandLine
 from sightsound.cli.archive import Archive
 
 Copy = Callable[..., Path]
-COMMANDS = ("index", "search", "similar", "show", "status", "failed", "remove", "export", "check", "plugins", "doctor")
+COMMANDS = (
+    "index", "search", "similar", "show", "status", "failed", "remove", "export", "eval", "check", "plugins", "doctor",
+)  # fmt: skip
 
 
 def test_help_lists_every_command_and_shows_an_example(demo: CommandLine) -> None:

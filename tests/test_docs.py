@@ -32,14 +32,13 @@ def blocks(page: Path, kind: str) -> list[re.Match[str]]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the examples name: photos/, photos/media.csv, ref.jpg, queries.jsonl, and collections."""
+    """A folder with what the examples name: photos/, its media.csv, ref.jpg, queries.jsonl; and the demo collection."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "photos").symlink_to(PHOTOS)
     folder.joinpath("ref.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes())
+    folder.joinpath("queries.jsonl").write_bytes((MEDIA / "queries.jsonl").read_bytes())
     line = CommandLine(folder)
     line("index", MEDIA / "media.csv")
-    line("index", PHOTOS, "--collection", "bare")
-    folder.joinpath("queries.jsonl").write_text('{"text": "a cat", "right": ["photos/cat.jpg", "photos/kitten.jpg"]}\n')
     return folder
 
 

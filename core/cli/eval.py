@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from textwrap import shorten
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json, say
+from sightsound.cli.progress import over
 from sightsound.errors import UsageError
 
 if TYPE_CHECKING:
-    from sightsound.evaluating import Evaluation, Outcome
-    from sightsound.queryfile import WrittenQuery
+    from sightsound.evaluating import Result, Task
+    from sightsound.registry import Registry
+    from sightsound.stores.base import Collection
 
-SHOWN = 10
-COUNTED = ("median rank",)
+LABELS = {
+    "recall_at_1": "recall@1",
+    "recall_at_5": "recall@5",
+    "recall_at_10": "recall@10",
+    "ndcg_at_10": "nDCG@10",
+    "mrr": "MRR",
+    "median_rank": "median rank",
+    "probable": "probable",
+}
+UNKNOWN = "—"
+BARE = (
+    "To measure how well pictures are found, index the files without the texts (sightsound index FOLDER"
+    " --collection bare) and evaluate that (--collection bare)."
+)
+SHOWN_MISSING = 3
+SHOWN_DIFFERENT = 10
+LONGEST = 80
 
 
 def register(app: typer.Typer) -> None:
@@ -24,133 +43,134 @@ def register(app: typer.Typer) -> None:
 
 
 def eval_command(
-    queries: Annotated[
-        Path, typer.Argument(metavar="QUERIES.jsonl", help="Queries with their right items, a line each.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="QUERIES.jsonl", help="Queries and their right items, one a line.")],
     against: Annotated[
-        str | None, typer.Option("--against", metavar="NAME", help="A second collection, side by side.")
+        str | None, typer.Option("--against", metavar="NAME", help="A second collection, to see side by side.")
     ] = None,
     captions: Annotated[
-        bool, typer.Option("--captions", help="Write the file, of the collection's own descriptions and titles.")
+        bool, typer.Option("--captions", help="Write the file instead: a query for each item's description.")
     ] = False,
     store: StoreOption = None,
     collection: CollectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how well searches find what they should: recall, nDCG, MRR, median rank.
+    """Measure how well a collection finds what is right for your queries.
 
-    A line of the file is {"text": "a boat at dusk", "right": ["photos/boat.jpg"]}; instead of text, or beside it,
-    "image": a path, "like": an item, or "parts": a list of these with weights. Paths count from the file's folder.
+    A line of the file is a query: {"text": "a boat at dusk", "right": ["photos/boat.jpg"]}
     """
-    from sightsound.cli.progress import steps
-    from sightsound.evaluating import evaluate
-    from sightsound.queryfile import read_queries
-
-    if captions:
-        _write_captions(queries, store, collection)
-        return
-    asked = read_queries(queries)
+    if captions and (against or as_json):
+        raise UsageError("--captions only writes the file; evaluate in a second step, without --captions")
     with ExitStack() as stack:
-        found: list[Evaluation] = []
-        for name in (collection, *([against] if against else [])):
-            plugins, one = stack.enter_context(opened(store, name))
-            with steps(f"searching {one.name}", len(asked)) as step:
-                found.append(evaluate(plugins, one, asked, step))
+        plugins, first = stack.enter_context(opened(store, collection))
+        if captions:
+            _write_captions(first, file)
+            return
+        if against == first.name:
+            raise UsageError(f"'{against}' can't be compared with itself; name another collection after --against")
+        compared = [first, stack.enter_context(opened(store, against))[1]] if against else [first]
+        results = _evaluate(plugins, compared, file)
+    _warn_of_missing(results)
+    _warn_of_own_words(results)
     if as_json:
-        print_json(_object(found, asked))
-    else:
-        _print(found, asked)
+        from sightsound.evaluating import evaluation_object
+
+        print_json(evaluation_object(results))
+        return
+    say(plural(len(results[0].outcomes), "query", "queries"))
+    _print_measures(results)
+    if against:
+        _print_different(*results)
 
 
-def _write_captions(path: Path, store: str | None, collection: str | None) -> None:
-    import json
+def _write_captions(collection: Collection, file: Path) -> None:
+    from sightsound.queryfiles import write_captions
 
-    from sightsound.queryfile import captions
-
-    if path.exists():
-        raise UsageError(f"{path} is there already, and may hold queries of yours: name another file")
-    with opened(store, collection) as (_, found), path.open("w", encoding="utf-8") as out:
-        count = 0
-        for line in captions(found):
-            out.write(json.dumps(line, ensure_ascii=False) + "\n")
-            count += 1
-    print(f"Wrote {plural(count, 'query', 'queries')} to {path}")
-    if count:
-        note("A collection that holds these texts finds them by their words: evaluate one without (docs/evaluation.md)")
+    print(f"Wrote {plural(write_captions(collection, file), 'query', 'queries')} to {file}")
+    note(f"'{collection.name}' holds these texts and finds them by their own words. {BARE}")
 
 
-def _print(found: list[Evaluation], asked: list[WrittenQuery]) -> None:
-    from sightsound.evaluating import differences
+def _evaluate(plugins: Registry, compared: Sequence[Collection], file: Path) -> list[Result]:
+    """Every collection is asked only when the file is right for all of them."""
+    from sightsound.encoders import of_collection
+    from sightsound.evaluating import Result, check_installed, run, tasks_for
+    from sightsound.queryfiles import read_questions
 
-    names = [f"{one.collection} ({one.items:,})" for one in found]
-    width = max(12, *(len(name) for name in names))
-    say(f"{plural(len(asked), 'query', 'queries'):24}" + "".join(f"{name:>{width + 2}}" for name in names))
-    for name in found[0].measures:
-        values = [one.measures[name] for one in found]
-        line = f"{name:24}" + "".join(f"{_shown(name, value):>{width + 2}}" for value in values)
-        if len(values) == 2 and values[0] is not None and values[1] is not None:
-            line += f"{_shown(name, values[1] - values[0], '+').removesuffix(' %'):>10}"
-        say(line)
-    for one in found:
-        _remarks(one)
-    if len(found) == 2:
-        apart = differences(*found)
-        say("")
-        say(
-            f"The first right item has another rank in {plural(len(apart), 'query', 'queries')}"
-            + (":" if apart else ".")
-        )
-        for mine, theirs in apart[:SHOWN]:
-            say(f"{_rank(mine):>8} → {_rank(theirs):<8} {mine.query.shown}")
-        if len(apart) > SHOWN:
-            say("All of them: --json")
+    check_installed()
+    questions = read_questions(file)
+    tasks: list[list[Task]] = [tasks_for(collection, questions, file) for collection in compared]
+    results = []
+    for collection, its in zip(compared, tasks, strict=True):
+        encoders = of_collection(plugins, collection)
+        outcomes = [run(plugins, collection, encoders, task, file) for task in over(its, collection.name)]
+        results.append(Result(collection.name, collection.count(), outcomes))
+    return results
 
 
-def _shown(name: str, value: float | None, sign: str = "") -> str:
-    if value is None:
-        return "not found"
-    return f"{value:{sign}.1f}" if name in COUNTED else f"{100 * value:{sign}.1f} %"
+def _warn_of_missing(results: Sequence[Result]) -> None:
+    for result in results:
+        missing = [f"{one.reference} (line {o.task.question.line})" for o in result.outcomes for one in o.task.missing]
+        if missing:
+            more = f" and {len(missing) - SHOWN_MISSING:,} more" if len(missing) > SHOWN_MISSING else ""
+            note(
+                f"warning: {plural(len(missing), 'right item')} not in '{result.collection}' (counted as not found):"
+                f" {', '.join(missing[:SHOWN_MISSING])}{more}"
+            )
 
 
-def _rank(outcome: Outcome) -> str:
-    return "–" if outcome.rank is None else str(outcome.rank)
+def _warn_of_own_words(results: Sequence[Result]) -> None:
+    flattered = [(result, sum(outcome.task.own_words for outcome in result.outcomes)) for result in results]
+    for result, count in flattered:
+        if count:
+            note(
+                f"warning: the figures flatter '{result.collection}': it holds the words of {count:,} of"
+                f" {plural(len(result.outcomes), 'query', 'queries')} as a title or description of the right item"
+            )
+    if any(count for _, count in flattered):
+        note(BARE)
 
 
-def _remarks(one: Evaluation) -> None:
-    if one.missing:
-        say("")
-        note(
-            f"warning: '{one.collection}' lacks {plural(len(one.missing), 'right item')}, which count as not found,"
-            f" such as {one.missing[0]}"
-        )
-    own = sum(outcome.own for outcome in one.outcomes)
-    if own:
-        note(
-            f"warning: {plural(own, 'query is a text', 'queries are texts')} that '{one.collection}' holds for the"
-            " right item, so its words find it, and these figures flatter. Index the files without their table into"
-            " another collection and evaluate that: sightsound index FOLDER --collection bare"
-        )
+def _print_measures(results: Sequence[Result]) -> None:
+    """Measures down, collections across; of two also the difference."""
+    rows = [["", *(result.collection for result in results)], ["items", *(f"{result.items:,}" for result in results)]]
+    measured = [result.measures for result in results]
+    for name, label in LABELS.items():
+        form = "{:g}" if name == "median_rank" else "{:.3f}"
+        values = [measures[name] for measures in measured]
+        rows.append([label, *(UNKNOWN if value is None else form.format(value) for value in values)])
+        if len(values) == 2:
+            rows[-1].append(_difference(values[0], values[1], form))
+    if len(results) == 2:
+        rows[0].append("difference")
+        rows[1].append("")
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    for label, *cells in rows:
+        shown = [f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True)]
+        say("  ".join([label.ljust(widths[0]), *shown]).rstrip())
 
 
-def _object(found: list[Evaluation], asked: list[WrittenQuery]) -> dict[str, Any]:
-    return {
-        "collections": [
-            {
-                "collection": one.collection,
-                "items": one.items,
-                "measures": one.measures,
-                "missing": list(one.missing),
-                "own texts": sum(outcome.own for outcome in one.outcomes),
-            }
-            for one in found
-        ],
-        "queries": [
-            {
-                "id": query.id,
-                "query": query.shown,
-                "ranks": [one.outcomes[number].rank for one in found],
-                "probable": [one.outcomes[number].probable for one in found],
-            }
-            for number, query in enumerate(asked)
-        ],
-    }
+def _difference(one: float | None, two: float | None, form: str) -> str:
+    if one is None or two is None:
+        return UNKNOWN
+    return "0" if one == two else form.replace(":", ":+").format(two - one)
+
+
+def _print_different(one: Result, two: Result) -> None:
+    """The queries whose ranks are furthest apart."""
+    from sightsound.evaluating import apart
+
+    pairs = list(zip(one.outcomes, two.outcomes, strict=True))
+    different = sorted((pair for pair in pairs if pair[0].rank != pair[1].rank), key=lambda pair: -apart(*pair))
+    print()
+    if not different:
+        say("Every query finds its first right item at the same rank in both.")
+        return
+    say(
+        f"{plural(len(different), 'query', 'queries')} with the first right item at another rank, furthest apart first:"
+    )
+    widths = [max(len(result.collection), 5) for result in (one, two)]
+    say(f"{one.collection:>{widths[0]}}  {two.collection:>{widths[1]}}")
+    for pair in different[:SHOWN_DIFFERENT]:
+        ranks = [f"{o.rank or UNKNOWN:>{width}}" for o, width in zip(pair, widths, strict=True)]
+        say("  ".join([*ranks, shorten(pair[0].task.question.said, LONGEST, placeholder=" …")]))
+    if len(different) > SHOWN_DIFFERENT:
+        note(f"{len(different) - SHOWN_DIFFERENT:,} more; all with --json")

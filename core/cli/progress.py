@@ -1,12 +1,11 @@
-"""How an index run is shown: a bar while it goes on, and a report at its end."""
+"""How long work is shown: a bar while it goes on, and the report at the end of an index run."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sightsound.cli import interrupting
 from sightsound.cli.common import note, plural
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from sightsound.sources import Source
 
 SHOWN_FAILURES = 5
+Thing = TypeVar("Thing")
 
 
 class Bar:
@@ -51,6 +51,19 @@ class Bar:
             self._progress.stop()
 
 
+def over(things: Sequence[Thing], name: str) -> Iterator[Thing]:
+    """The things one by one, with a bar on stderr where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from things
+        return
+    with _progress() as progress:
+        task = progress.add_task(name, total=len(things), rate="", failed="")
+        for thing in things:
+            interrupting.check()
+            yield thing
+            progress.advance(task)
+
+
 def _progress() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -65,21 +78,6 @@ def _progress() -> Progress:
         console=Console(stderr=True),
         transient=True,
     )
-
-
-@contextmanager
-def steps(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar for that many steps; gives what is to be called after each."""
-    bar = _progress() if sys.stderr.isatty() else None
-    task = bar.add_task(what, total=total, rate="", failed="") if bar else None
-
-    def step() -> None:
-        interrupting.check()
-        if bar and task is not None:
-            bar.advance(task)
-
-    with bar or nullcontext():
-        yield step
 
 
 def report_object(report: Report) -> dict[str, Any]:
