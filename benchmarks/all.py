@@ -15,6 +15,7 @@ import knn
 import memory
 import million
 import start
+import towers
 from report import table
 
 from sightsound.config import cores
@@ -41,6 +42,23 @@ within a row, not between machines. Each ratio is of two measurements in one run
 
 One benchmark alone: `python benchmarks/knn.py --count 10000`.
 
+## `clip`, and beside rclip
+
+Made by `python benchmarks/towers.py`, alone or with the others. It puts [rclip](https://github.com/yurijmikhalevich/rclip)
+{peer} into an environment of its own.
+
+{towers}
+
+- **The model** is ViT-B/32 at 256 pixels, which is rclip's, with seeded random weights, in float32 on ONNX Runtime: the
+  same weights lie where rclip would have downloaded its own.
+- **The bare session** runs the exported image tower alone, on pixels that are ready, in batches of {batch}.
+- **Indexing** is the whole command `sightsound index` into a new collection, with the start of its processes; of rclip,
+  the whole command on a folder it has not seen, less the query that it always ends with. Photographs are seeded crops
+  of the demo photographs, JPEG; those of cameras take more time to decode, on the same cores that the model runs on.
+- **With a GPU** there is a row more: indexing against the forward pass alone or decoding alone, whichever is slower.
+- **A whole query** is the command from its start to its end: `sightsound search "{query}" --paths`, and
+  `rclip --no-indexing`.
+
 ## A million items
 
 Made by `python benchmarks/million.py`, alone or with the others. The first time it makes the collections, which takes
@@ -64,6 +82,7 @@ def main() -> None:
     work = Path(tempfile.gettempdir()) / "sightsound-benchmarks"
     rows = [*start.measure(), *knn.measure(100_000, work), *indexing.measure(1_000, work)]
     rows += memory.measure((1_000, 10_000), work)
+    clip = towers.measure(500, work)
     large = million.measure(1_000_000, work)
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "simsimd", "pillow"))
     page = TEXT.format(
@@ -71,12 +90,16 @@ def main() -> None:
         python=platform.python_version(),
         libraries=libraries,
         table=table(rows),
+        towers=table(clip),
+        peer=towers.peer_version(work),
+        batch=towers.CPU_BATCH,
+        query=towers.QUERY,
         million=table(large),
         queries=million.QUERIES,
         words=million.WORD_QUERIES,
     )
     PAGE.write_text(page, encoding="utf-8")
-    print(table([*rows, *large]))
+    print(table([*rows, *clip, *large]))
 
 
 if __name__ == "__main__":

@@ -27,10 +27,15 @@ from report import Row, table
 
 from sightsound.config import setting
 from sightsound.encoders import choose
+from sightsound.indexing import default_workers
+from sightsound.jobs import Equipment, Job
+from sightsound.opening import open_source
+from sightsound.plugins.towers.devices import device_for, precision_on
 from sightsound.plugins.towers.exporting import exported
 from sightsound.plugins.towers.sessions import CPU_BATCH
 from sightsound.plugins.towers.sets import resolve
 from sightsound.registry import registry
+from sightsound.workers import Workers
 
 MODEL = "ViT-B-32-256"
 SIZES = {"of the web, 0.1 to 0.6 megapixels": (0.1, 0.6), "of cameras, 1 to 12 megapixels": (1.0, 12.0)}
@@ -78,6 +83,11 @@ def make_peer(work: Path, model: Path) -> tuple[Path, dict[str, str]]:
             (data / name).touch()
         _export_for_peer(model, place)
     return program, {"RCLIP_DATADIR": str(data), "HF_HUB_OFFLINE": "1"}
+
+
+def peer_version(work: Path) -> str:
+    asked = [work / PEER / "bin" / "python", "-c", f"import importlib.metadata as m; print(m.version('{PEER}'))"]
+    return subprocess.run(list(map(str, asked)), check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _export_for_peer(model: Path, place: Path) -> None:
@@ -169,6 +179,42 @@ class Theirs:
         return self.run("--no-indexing", QUERY, "--filepath-only")
 
 
+def decoded(photographs: Path, model: Path) -> float:
+    """Photographs a second of the reading processes alone: decoded and prepared, and not encoded."""
+    source = open_source(registry(), str(photographs), {}).source
+    encoders = choose(registry(), [f"clip:{model}"])
+    preparations = tuple(encoder.preparation for encoder in encoders.reading("image", "document"))
+    readers = tuple(entry.thing for entry in registry().readers)
+    equipment = Equipment(source, readers, preparations, encoders.wanted, 2048)
+    began = time.perf_counter()
+    with Workers(equipment, default_workers(), 60) as workers:
+        count = sum(1 for _ in workers.run((item, Job(item)) for item in source.items()))
+    return count / (time.perf_counter() - began)
+
+
+def forward(model: Path, device: str, count: int) -> float:
+    """Pictures a second of torch's forward pass alone, in the batches that memory takes, on pixels that are ready."""
+    from sightsound.plugins.towers.torchrun import TorchRunner
+
+    runner = TorchRunner(resolve("clip", str(model)).build("image").module, device, precision_on(device), print)
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 256, 256, 3), dtype=np.uint8)
+    runner.run([pixels])
+    began = time.perf_counter()
+    runner.run([pixels])
+    return count / (time.perf_counter() - began)
+
+
+def on_gpu(model: Path, photographs: Path, count: int, home: Path, device: str) -> Row:
+    ours = Ours(model, photographs, home)
+    rounds = [(count / ours.index(), forward(model, device, count), decoded(photographs, model)) for _ in range(ROUNDS)]
+    mine, bare_pass, decoding = (statistics.median(values) for values in zip(*rounds, strict=True))
+    ratios = [m / min(b, d) for m, b, d in rounds]
+    bound = f"forward pass {bare_pass:.0f} /s, decoding {decoding:.0f} /s"
+    return Row(
+        f"indexing {count:,} photographs with `clip` on {device}", f"{mine:.0f} /s", bound, ratios, "at least 0.85"
+    )
+
+
 def measure(count: int, work: Path) -> list[Row]:
     model = make_model(work / "vit-b-32-256")
     program, settings = make_peer(work, model)
@@ -215,6 +261,9 @@ def measure(count: int, work: Path) -> list[Row]:
                     "at most 1",
                 )
             )
+    device = device_for("auto")
+    if device != "cpu":
+        rows.append(on_gpu(model, photographs, count, work / "towers-store", device))
     return rows
 
 

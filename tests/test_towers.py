@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import MEDIA, PHOTOS, CommandLine
 from PIL import Image
-from tiny_models import MEAN, STD, clip_folder, open_clip_folder, sentence_folder, siglip_folder
+from tiny_models import MEAN, STD, clip_folder, open_clip_folder, sentence_folder, siglip_folder, word_tokenizer
 
 from sightsound.encoders import ChosenEncoder, EncoderSet, choose
 from sightsound.plugins.image.decode import decode
@@ -169,6 +169,23 @@ def test_queries_get_open_clips_vectors(folder: Path) -> None:
     query = towers(choose(registry(), [f"clip:{folder}"]))["query"]
     assert cosines(encoded(query, QUERIES, "query"), wanted).min() >= ALIKE
     assert query.spec.roles == ("query",)
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_a_tokenizer_that_the_config_names_is_used(tmp_path: Path, strip: bool) -> None:
+    """As SigLIP (canonicalised texts, the last token) and CLIPA (marks of the end left out) have it."""
+    kwargs = {"clean": "canonicalize"} | ({"strip_sep_token": True} if strip else {})
+    text = {"context_length": 24, "vocab_size": 600, "pool_type": "last", "no_causal_mask": True}
+    folder = tmp_path / "named"
+    folder.mkdir()
+    word_tokenizer(folder)
+    open_clip_folder(folder, hf_tokenizer_name="some/where", tokenizer_kwargs=kwargs, **text)
+    model = open_clip.create_model(f"local-dir:{folder}").eval()
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+    with torch.inference_mode():
+        wanted = unit(model.encode_text(tokenizer(QUERIES)))  # type: ignore[operator]
+    query = towers(choose(registry(), [f"clip:{folder}"]))["query"]
+    assert cosines(encoded(query, QUERIES, "query"), wanted).min() >= ALIKE
 
 
 def test_words_need_neither_torch_nor_the_models_library(home: Path, folder: Path) -> None:

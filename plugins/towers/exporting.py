@@ -233,9 +233,7 @@ def _write_onnx(built: Built, which: Which, given: list[Any], path: Path) -> Non
 def _quantise(full: Path, path: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    quantize_dynamic(
-        str(full), str(path), weight_type=QuantType.QInt8, per_channel=True, use_external_data_format=True
-    )
+    quantize_dynamic(str(full), str(path), weight_type=QuantType.QInt8, per_channel=True, use_external_data_format=True)
 
 
 def _write_tokenizer(built: Built, folder: Path) -> dict[str, Any] | None:
