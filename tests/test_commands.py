@@ -17,6 +17,7 @@ from sightsound.cli.archive import Archive
 Copy = Callable[..., Path]
 COMMANDS = (
     "index", "search", "similar", "show", "status", "failed", "remove", "export", "eval", "check", "plugins", "doctor",
+    "models",
 )  # fmt: skip
 
 
@@ -162,7 +163,7 @@ def test_completion_is_offered(sightsound: CommandLine, shell: str) -> None:
 
 def test_progress_goes_to_a_terminal_only(sightsound: CommandLine, copy_photos: Copy) -> None:
     photos = copy_photos("cat.jpg", "horse.jpg")
-    assert sightsound("index", photos).err == ""
+    assert sightsound("index", photos, "--encoders", "starter").err == ""
     shutil.copy(PHOTOS / "owl.jpg", photos / "owl.jpg")
     command = f"{SIGHTSOUND} index {photos}"
     terminal = subprocess.run(

@@ -9,6 +9,8 @@ from PIL import Image
 
 from sightsound.plugins.image.decode import Decoded
 
+ENOUGH = 128
+"""The shorter side, in pixels, that palette and hash need: what is finer would be averaged all the same."""
 COLOURS = 5
 _HASH_SIDE = 8
 _GRID = 4 * _HASH_SIDE
@@ -18,6 +20,8 @@ _COSINES = np.cos(np.pi / _GRID * np.outer(np.arange(_GRID), np.arange(_GRID) + 
 def picture_facts(picture: Decoded) -> dict[str, Any]:
     """JSON values: width, height, format, palette, perceptual_hash, and frames for an animation."""
     image = Image.fromarray(picture.image)
+    factor = min(image.size) // ENOUGH
+    image = image.reduce(factor) if factor > 1 else image
     facts = {
         "width": picture.width,
         "height": picture.height,
