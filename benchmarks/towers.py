@@ -31,7 +31,7 @@ from sightsound.indexing import default_workers
 from sightsound.jobs import Equipment, Job
 from sightsound.opening import open_source
 from sightsound.plugins.towers.devices import device_for, precision_on
-from sightsound.plugins.towers.exporting import exported
+from sightsound.plugins.towers.exports import exported
 from sightsound.plugins.towers.sessions import CPU_BATCH
 from sightsound.plugins.towers.sets import resolve
 from sightsound.registry import registry

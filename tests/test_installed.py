@@ -73,6 +73,14 @@ def test_the_adapters_weights_stay_small() -> None:
     assert (ROOT / "plugins/image/models/adapter.npz").stat().st_size < 3 * MEGABYTE
 
 
+def test_the_light_install_lists_models_and_says_what_they_need(installed: Environment) -> None:
+    listed = installed.run("sightsound", "models")
+    assert "* starter" in listed and "clip:ViT-B-16/dfn2b" in listed
+    program = installed.folder / "venv" / "bin" / "sightsound"
+    said = subprocess.run([program, "models", "pull", "clip"], cwd=installed.folder, capture_output=True, text=True)
+    assert "pip install 'sightsound[clip]'" in said.stderr and "Traceback" not in said.stderr
+
+
 def test_the_light_install_is_small_and_has_no_torch(installed: Environment) -> None:
     folders = [path for path in installed.packages.iterdir() if not path.name.startswith(("pip", "setuptools"))]
     assert "torch" not in {path.name for path in folders}

@@ -20,7 +20,7 @@ from tiny_models import clip_folder, into_hub_cache, open_clip_folder, sentence_
 
 from sightsound.encoders import choose
 from sightsound.errors import ModelError, PluginError, SightsoundError
-from sightsound.plugins.towers import exporting, openclip
+from sightsound.plugins.towers import exporting, exports, openclip
 from sightsound.plugins.towers.catalogue import DEFAULT, catalogue
 from sightsound.plugins.towers.sets import resolve
 from sightsound.plugins.towers.torchrun import TorchRunner
@@ -304,9 +304,9 @@ def test_a_tower_that_can_not_be_exported_runs_in_torch(
     wanted = vectors(image)
 
     def fail(*arguments: Any) -> Any:
-        raise exporting.ExportError("no such operator")
+        raise exports.ExportError("no such operator")
 
-    monkeypatch.setattr(exporting, "_make", fail)
+    monkeypatch.setattr(exports, "_make", fail)
     shutil.rmtree(home / "cache" / "exports")
     chosen = {e.spec.name: e for e in choose(registry(), [f"clip:{folder}"]).chosen}
     assert np.allclose(vectors(chosen["image"]), wanted, atol=1e-5)
@@ -322,7 +322,7 @@ def test_an_export_that_gives_other_vectors_is_not_used(
 
     run = Session.run
     monkeypatch.setattr(Session, "run", lambda self, arrays: np.roll(run(self, arrays), 1, axis=1))
-    with pytest.raises(exporting.ExportError, match="gives other vectors than torch"):
+    with pytest.raises(exports.ExportError, match="gives other vectors than torch"):
         exporting.export(resolve("clip", str(folder)), "image", "fp32", tmp_path)
 
 

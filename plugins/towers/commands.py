@@ -99,7 +99,7 @@ def verify(
 ) -> None:
     """Check models: config, preprocessing and tokenizer are there, the weights are those that the hub has, and what was
     made ready for this machine is whole."""
-    from sightsound.plugins.towers.exporting import export_folders, read
+    from sightsound.plugins.towers.exports import export_folders, read
     from sightsound.plugins.towers.known import known
 
     use("allow_pickle", "yes" if allow_pickle else None)

@@ -1,132 +1,37 @@
-"""A tower for ONNX Runtime, which is faster on a CPU and starts without torch: made once, compared with torch, kept.
-
-    python -m sightsound.plugins.towers.exporting SET ARGUMENT image|text fp32|int8 FOLDER
-
-does it in a process of its own, so that torch's memory is gone when it ends.
-"""
+"""Making a tower's export: from torch to ONNX, compared with torch, its tokenizer compared with the library's own."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
-from sightsound.config import cache_folder, setting
+from sightsound.plugins.towers.exports import MANIFEST, MODEL, TOKENS, ExportError, Manifest
 from sightsound.plugins.towers.model import Built, Model, Which
 from sightsound.plugins.towers.sessions import CPU_BATCH, Session
 from sightsound.plugins.towers.tokens import Tokenizer
 from sightsound.plugins.towers.weights import checksum
 from sightsound.types import Vectors
 
-VERSION = 1
-"""Of what an export is: a later one is made anew."""
 LEAST = {"fp32": 0.999, "int8": 0.9}
 """The least cosine to torch at which an export is used. int8 is a choice that its cosine is shown for."""
-MODEL = "model.onnx"
-TOKENS = "tokenizer.json"
-MANIFEST = "manifest.json"
-
-
-class ExportError(Exception):
-    """The tower can't be exported: torch runs it."""
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """cosine: the least to torch. rate: things a second, on the machine that made it, in batches. recipe: of the
-    tokenizer, or None where the model's own library must cut texts. files: SHA-256 by name."""
-
-    title: str
-    set: str
-    argument: str
-    which: str
-    precision: str
-    cosine: float
-    rate: float
-    recipe: dict[str, Any] | None
-    files: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Export:
-    folder: Path
-    manifest: Manifest
-
-    def session(self, many: bool) -> Session:
-        return Session(self.folder / MODEL, many)
-
-
-def exports_folder() -> Path:
-    return cache_folder() / "exports"
-
-
-def export_folders() -> list[Path]:
-    folder = exports_folder()
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-
-
-def folder_of(model: Model, which: Which, precision: str) -> Path:
-    key = hashlib.sha256(f"{VERSION} {model.fingerprint(which)}".encode()).hexdigest()[:16]
-    return exports_folder() / f"{model.space.name}-{key}-{which}-{precision}"
-
-
-def exported(model: Model, which: Which, precision: str, say: Any) -> Export:
-    """The tower's export, made where there is none or where it is damaged. Raises ExportError, ModelError.
-
-    say: called with a line for people before the work begins, and with its outcome.
-    """
-    folder = folder_of(model, which, precision)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        found = read(folder)
-        if found is None:
-            anew = " again: the one in the cache is damaged" if folder.exists() else ", once"
-            say(f"Making {model.title} ({which}) ready for this machine{anew}. This takes about a minute.")
-            found = _make(model, which, precision, folder)
-            said = f"; cosine to full precision {found.manifest.cosine:.4f}" if precision != "fp32" else ""
-            say(f"{model.title} ({which}) is ready: {found.manifest.rate:,.0f} a second{said}.")
-        return found
-
-
-def read(folder: Path) -> Export | None:
-    """The export in a folder; None where there is none, or where a file is not as it was made."""
-    try:
-        manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-        whole = all(checksum(folder / name) == wanted for name, wanted in manifest.files.items())
-    except (OSError, ValueError, TypeError):
-        return None
-    return Export(folder, manifest) if whole else None
-
-
-def _make(model: Model, which: Which, precision: str, folder: Path) -> Export:
-    import shutil
-
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        made = Path(work) / "made"
-        made.mkdir()
-        command = [sys.executable, "-m", __name__, model.set, model.argument, which, precision, str(made)]
-        offline = {"HF_HUB_OFFLINE": "1", "SIGHTSOUND_ALLOW_PICKLE": setting("allow_pickle")}
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=os.environ | offline)
-        if done.returncode or not (made / MANIFEST).is_file():
-            lines = (done.stderr or done.stdout).strip().splitlines()
-            raise ExportError(lines[-1] if lines else f"exit code {done.returncode}")
-        if folder.exists():
-            shutil.rmtree(folder)
-        made.rename(folder)
-    found = read(folder)
-    if found is None:
-        raise ExportError(f"{folder} can't be read back")
-    return found
+TEXTS = (
+    "a boat at dusk",
+    "Two dogs, a cat & 3 birds — running!",
+    "can't won't they've it's I'm she'll he'd",
+    "Ein Fahrrad lehnt an der Hauswand",
+    "夕暮れの船",
+    "Лодка на закате",
+    "naïve café 😀 #sunset_2024",
+    "word " * 120,
+    "x",
+    "A PHOTOGRAPH OF THE SEA\nwith\ttabs  and   spaces",
+)
 
 
 def export(model: Model, which: Which, precision: str, folder: Path) -> Manifest:
@@ -156,20 +61,6 @@ def export(model: Model, which: Which, precision: str, folder: Path) -> Manifest
     )
     (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2), encoding="utf-8")
     return manifest
-
-
-TEXTS = (
-    "a boat at dusk",
-    "Two dogs, a cat & 3 birds — running!",
-    "can't won't they've it's I'm she'll he'd",
-    "Ein Fahrrad lehnt an der Hauswand",
-    "夕暮れの船",
-    "Лодка на закате",
-    "naïve café 😀 #sunset_2024",
-    "word " * 120,
-    "x",
-    "A PHOTOGRAPH OF THE SEA\nwith\ttabs  and   spaces",
-)
 
 
 def _samples(model: Model, which: Which, built: Built) -> list[Any]:
@@ -259,17 +150,3 @@ def _rate(session: Session, given: list[Any]) -> float:
         session.run(batch)
         took.append(time.perf_counter() - began)
     return CPU_BATCH / min(took)
-
-
-def main(name: str, argument: str, which: str, precision: str, folder: str) -> None:
-    from sightsound.plugins.towers.sets import resolve
-
-    try:
-        export(resolve(name, argument), "image" if which == "image" else "text", precision, Path(folder))
-    except Exception as error:
-        print(f"{type(error).__name__}: {' '.join(str(error).split())[:500]}", file=sys.stderr)
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

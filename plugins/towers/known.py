@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sightsound.errors import SightsoundError
 from sightsound.plugins.towers import catalogue, openclip
-from sightsound.plugins.towers.exporting import export_folders, read
+from sightsound.plugins.towers.exports import export_folders, read
+from sightsound.plugins.towers.places import is_path
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,17 @@ def known(every: bool) -> list[Known]:
     rates = _rates()
     found = [_of_catalogue(entry, rates) for entry in catalogue.catalogue().values()]
     names = {one.name for one in found}
-    others = [Known(name, 0, 0, True, rates=made) for name, made in rates.items() if name not in names]
-    best = found if every else [one for one in found if one.here or one in _best(found)]
-    return [*others, *sorted(best, key=lambda one: (not one.here, -sum(one.coco), one.name))]
+    others = [
+        Known(name, 0, 0, True, rates=made) for name, made in rates.items() if name not in names and not _is_gone(name)
+    ]
+    best = found if every else _best(found)
+    shown = [one for one in found if one.here or one in best]
+    return [*others, *sorted(shown, key=lambda one: (not one.here, -sum(one.coco), one.name))]
+
+
+def _is_gone(name: str) -> bool:
+    argument = name.partition(":")[2]
+    return is_path(argument) and not Path(argument).exists()
 
 
 def _of_catalogue(entry: catalogue.Entry, rates: dict[str, dict[str, float]]) -> Known:
