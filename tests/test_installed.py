@@ -104,7 +104,7 @@ def test_a_strangers_encoder_and_source_work_without_a_change_to_core(installed:
             archive.write(PHOTOS / name, f"summer 2024/{name}")
     shown = installed.run("sightsound", "plugins")
     assert "archives@sightsound-colours" in shown
-    assert "colours, starter" in shown
+    assert "encoders: clip, colours, hf, starter" in shown
     installed.run("sightsound", "index", album, "--encoders", "colours,starter", "--collection", "album")
     by_picture = installed.run(
         "sightsound", "search", "--image", PHOTOS / "fish25.jpg", "--collection", "album", "--paths", "--limit", 1
