@@ -112,7 +112,7 @@ def test_the_reading_processes_of_a_killed_indexer_end(sightsound: CommandLine, 
 
 
 def test_ctrl_c_leaves_a_clean_store_within_five_seconds(sightsound: CommandLine, many: Path) -> None:
-    process = sightsound.start("index", many, PHOTOS)
+    process = sightsound.start("index", many, PHOTOS, "--encoders", "starter")
     while len(acknowledged(sightsound)) < 1:
         assert process.poll() is None
         time.sleep(0.05)

@@ -117,7 +117,7 @@ class OpenClip(Model):
         if not isinstance(tokenizer, HFTokenizer) or tokenizer.tokenizer_mode:
             return None, None
         blank = tokenizer.tokenizer.sep_token_id if tokenizer.strip_sep_token else -1
-        recipe = Recipe(cleaning, self._context, tokenizer.pad_token_id or 0, True, blank)
+        recipe = Recipe(cleaning, self._context, tokenizer.tokenizer.pad_token_id or 0, True, blank)
         return getattr(tokenizer.tokenizer, "backend_tokenizer", None), recipe
 
 
