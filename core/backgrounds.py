@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from sightsound.config import cache_folder
 from sightsound.encoders import ChosenEncoder
+from sightsound.keeping import keep
 from sightsound.types import Vectors
 
 
@@ -21,8 +22,9 @@ def background_vectors(encoder: ChosenEncoder, texts: Sequence[str]) -> dict[str
     kept = _read(path, [space.name for space in encoder.spec.spaces])
     if kept is None:
         made = encoder.encode([encoder.spec.prepare(text) for text in texts], "query")
-        kept = {space: np.stack([one for one in found if one is not None]) for space, found in made.items()}
-        _keep(path, kept)
+        vectors = {space: np.stack([one for one in found if one is not None]) for space, found in made.items()}
+        keep(path, lambda file: np.savez(file, **vectors))  # type: ignore[arg-type]
+        return vectors
     return kept
 
 
@@ -30,15 +32,5 @@ def _read(path: Path, spaces: Sequence[str]) -> dict[str, Vectors] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {space: file[space] for space in spaces}
-    except (OSError, ValueError, KeyError, EOFError):  # none, or one that a full disk cut short
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none, or a damaged one
         return None
-
-
-def _keep(path: Path, vectors: dict[str, Vectors]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.stem}.{os.getpid()}.npz")
-        np.savez(part, **vectors)  # type: ignore[arg-type]
-        part.replace(path)
-    except OSError:
-        return

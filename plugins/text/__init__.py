@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from sightsound import EncoderSpec, hookimpl
 from sightsound.errors import UsageError
-from sightsound.hookspecs import Register
+from sightsound.hookspecs import Register, SpecsFor
 
 
 @hookimpl
 def register_encoders(register: Register) -> None:
     register("starter", starter_set)
-    register("clip", clip_set)
-    register("hf", hf_set)
+    register("clip", _towers("clip"))
+    register("hf", _towers("hf"))
 
 
-def clip_set(argument: str) -> list[EncoderSpec]:
-    from sightsound.plugins.towers.sets import text_tower
+def _towers(name: str) -> SpecsFor:
+    def specs_for(argument: str) -> list[EncoderSpec]:
+        from sightsound.plugins.towers.sets import text_tower
 
-    return text_tower("clip", argument)
+        return text_tower(name, argument)
 
-
-def hf_set(argument: str) -> list[EncoderSpec]:
-    from sightsound.plugins.towers.sets import text_tower
-
-    return text_tower("hf", argument)
+    return specs_for
 
 
 def starter_set(argument: str) -> list[EncoderSpec]:

@@ -9,6 +9,7 @@ from sightsound.errors import SightsoundError
 from sightsound.plugins.towers.exporting import export
 from sightsound.plugins.towers.exports import REFUSED
 from sightsound.plugins.towers.sets import resolve
+from sightsound.registry import explain
 
 
 def main(name: str, argument: str, which: str, precision: str, folder: str) -> None:
@@ -18,7 +19,7 @@ def main(name: str, argument: str, which: str, precision: str, folder: str) -> N
         print(error, file=sys.stderr)
         sys.exit(REFUSED)
     except Exception as error:
-        print(f"{type(error).__name__}: {' '.join(str(error).split())[:500]}", file=sys.stderr)
+        print(explain(error)[:500], file=sys.stderr)
         sys.exit(1)
 
 

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sightsound.plugins.towers.pixels import Resize
+
 DEFAULT = "ViT-B-32/laion2b_s34b_b79k"
 RECALL_FROM = "https://github.com/mlfoundations/open_clip/blob/main/docs/openclip_retrieval_results.csv"
 FILE = Path(__file__).parent / "catalogue.json"
@@ -32,7 +34,7 @@ class Entry:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str
-    resize: str
+    resize: Resize
     quick_gelu: bool
     text: Mapping[str, Any]
     millions: tuple[float, float] = (0.0, 0.0)
@@ -58,8 +60,12 @@ def _entry(name: str, described: Mapping[str, Any]) -> Entry:
 
 
 def entry(name: str, tag: str) -> Entry | None:
+    return catalogue().get("/".join(_plain(name, tag)))
+
+
+def _plain(name: str, tag: str) -> tuple[str, str]:
     """As open_clip reads names: `/` in a model's name is `-`, tags are not case-sensitive and `-` is `_`."""
-    return catalogue().get(f"{name.replace('/', '-')}/{tag.lower().replace('-', '_')}")
+    return name.replace("/", "-"), tag.lower().replace("-", "_")
 
 
 def describe(name: str, tag: str) -> dict[str, Any] | None:
@@ -92,6 +98,6 @@ def describe(name: str, tag: str) -> dict[str, Any] | None:
 
 
 def of_library(name: str, tag: str) -> Entry | None:
-    name, tag = name.replace("/", "-"), tag.lower().replace("-", "_")
+    name, tag = _plain(name, tag)
     described = describe(name, tag)
     return _entry(f"{name}/{tag}", described) if described else None

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from sightsound.plugins.towers.exports import MANIFEST, MODEL, TOKENS, ExportError, Manifest
+from sightsound.plugins.towers.exports import MANIFEST, MODEL, ExportError, Manifest
 from sightsound.plugins.towers.model import Built, Model, Which
 from sightsound.plugins.towers.sessions import CPU_BATCH, Session
-from sightsound.plugins.towers.tokens import Tokenizer
+from sightsound.plugins.towers.tokens import TOKENS, Tokenizer
 from sightsound.plugins.towers.weights import checksum
 from sightsound.types import Vectors
 

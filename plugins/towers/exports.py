@@ -28,7 +28,6 @@ from sightsound.plugins.towers.weights import checksum
 VERSION = 1
 """Of what an export is: a later one is made anew."""
 MODEL = "model.onnx"
-TOKENS = "tokenizer.json"
 MANIFEST = "manifest.json"
 REFUSED = 3
 """Exit code where it is the model itself that can't be used, by torch neither."""

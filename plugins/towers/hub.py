@@ -8,14 +8,15 @@ from fnmatch import fnmatch
 from sightsound.errors import ModelError
 from sightsound.plugins.towers import huggingface, openclip
 from sightsound.plugins.towers.places import Repository
+from sightsound.plugins.towers.tokens import TOKENS
 
 CONFIGS = ("*.json",)
 
 
-def pull(repository: Repository, weights: Sequence[str], others: Sequence[str] = ()) -> str:
+def pull(repository: Repository, weights: Sequence[str], others: Sequence[str] = ()) -> None:
     """Fetch the first of the weights that the repository has, and the files that match the patterns in `others`.
 
-    Honours HF_HOME, HF_HUB_OFFLINE and HF_TOKEN, and goes on where an earlier one was interrupted. Returns the commit.
+    Honours HF_HOME, HF_HUB_OFFLINE and HF_TOKEN, and goes on where an earlier one was interrupted.
     Raises ModelError.
     """
     from huggingface_hub import HfApi, hf_hub_download
@@ -26,7 +27,7 @@ def pull(repository: Repository, weights: Sequence[str], others: Sequence[str] =
         raise ModelError("HF_HUB_OFFLINE is set, so nothing is fetched. Unset it to pull models")
     try:
         info = HfApi().model_info(repository.name, revision=repository.revision or None)
-        commit, has = str(info.sha), {file.rfilename for file in info.siblings or []}
+        has = {file.rfilename for file in info.siblings or []}
         chosen = next((name for name in weights if name in has), None)
         if chosen is None:
             raise ModelError(f"The repository {repository.name} has none of {', '.join(weights)}")
@@ -54,7 +55,6 @@ def pull(repository: Repository, weights: Sequence[str], others: Sequence[str] =
             f"{repository.name} can't be fetched: {' '.join(str(error).split())[:200]}. Without a network here, fetch"
             f" it on another machine with the same command, and copy {repository.cache} from there to the same place"
         ) from error
-    return commit
 
 
 def pull_clip(model: openclip.OpenClip) -> None:
@@ -65,7 +65,7 @@ def pull_clip(model: openclip.OpenClip) -> None:
     if tokenizer:
         pull(
             Repository(str(tokenizer)),
-            (openclip.TOKENS,),
+            (TOKENS,),
             ("tokenizer*.json", "special_tokens_map.json", "config.json"),
         )
     if base and base != tokenizer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from sightsound.plugins.towers.model import Built, Model, Which, read_json, requ
 from sightsound.plugins.towers.pixels import Pixels
 from sightsound.plugins.towers.places import Folder, Place, Repository, folder, is_path, pinned
 from sightsound.plugins.towers.sentences import Sentences, sentences
-from sightsound.plugins.towers.tokens import Ids, Recipe
+from sightsound.plugins.towers.tokens import TOKENS, Ids, Recipe
 from sightsound.plugins.towers.weights import checksum
 from sightsound.types import Role, Space
 
 CONFIG = "config.json"
-TOKENS = "tokenizer.json"
 NAMES = ("model.safetensors", "model.safetensors.index.json")
 PICKLED = ("pytorch_model.bin",)
 BOTH_TOWERS = ("clip", "siglip")
@@ -195,8 +193,7 @@ def _model(
     place: Place, kind: str, dims: int, length: int, pixels: Pixels | None, found: Sentences | None
 ) -> HuggingFace:
     if isinstance(place, Folder):
-        mark = hashlib.sha256(str(place.path).encode()).hexdigest()[:8]
-        title, space = place.path.name, f"{place.path.name}-{mark}"
+        title, space = place.path.name, place.space
         names = (place.weights,) if place.weights else (*NAMES, *PICKLED)
     else:
         title, space, names = place.name, place.name.replace("/", "-"), (*NAMES, *PICKLED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,17 +15,15 @@ from sightsound.plugins.towers import catalogue
 from sightsound.plugins.towers.model import Built, Model, Which, read_json, required, triple
 from sightsound.plugins.towers.pixels import Pixels
 from sightsound.plugins.towers.places import Folder, Repository, folder, is_path, pinned
-from sightsound.plugins.towers.tokens import Cleaning, Ids, Recipe, clip_tokens
+from sightsound.plugins.towers.tokens import CLIP_WORDS, TOKENS, Cleaning, Ids, Recipe, clip_tokens
 from sightsound.plugins.towers.weights import SAFE, checksum
 from sightsound.types import Space
 
 NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
 PICKLED = ("open_clip_pytorch_model.bin", "pytorch_model.bin")
 CONFIG = "open_clip_config.json"
-TOKENS = "tokenizer.json"
 RESAMPLE = {"bilinear": 2, "bicubic": 3}
 CONTEXT = 77
-CLIP_VOCABULARY = 49408
 
 
 @dataclass(frozen=True)
@@ -137,7 +134,7 @@ def resolve(argument: str) -> OpenClip:
         place = pinned(place, *names)
     resample = RESAMPLE[found.interpolation]
     height, width = (found.side, found.side) if isinstance(found.side, int) else found.side
-    pixels = Pixels(height, width, found.resize, resample, found.mean, found.std)  # type: ignore[arg-type]
+    pixels = Pixels(height, width, found.resize, resample, found.mean, found.std)
     model, tag = found.name.split("/")
     exact = f"{found.name}@{place.revision}" if place.revision else found.name
     space = Space(f"{model}-{tag}", found.dims)
@@ -189,21 +186,20 @@ def _of_folder(place: Folder) -> OpenClip:
         triple(std, path),
         fill=int(preprocess.get("fill_color", 0)),
     )
-    if not text.get("hf_tokenizer_name") and text.get("vocab_size", CLIP_VOCABULARY) != CLIP_VOCABULARY:
+    if not text.get("hf_tokenizer_name") and text.get("vocab_size", CLIP_WORDS) != CLIP_WORDS:
         raise ModelError(
             f"{path} names no tokenizer (text_cfg.hf_tokenizer_name), and its vocab_size {text['vocab_size']} is not"
-            f" that of CLIP's own, {CLIP_VOCABULARY}. None is guessed: add the tokenizer's files and name it"
+            f" that of CLIP's own, {CLIP_WORDS}. None is guessed: add the tokenizer's files and name it"
         )
     if text.get("hf_tokenizer_name") and not place.find(TOKENS):
         raise ModelError(
             f"{place.path} lacks {TOKENS}, the model's tokenizer. Take it from where the model is published"
         )
     names = (place.weights,) if place.weights else (*NAMES, *PICKLED)
-    mark = hashlib.sha256(str(place.path).encode()).hexdigest()[:8]
     return OpenClip(
         argument=place.written,
         title=place.path.name,
-        space=Space(f"{place.path.name}-{mark}", int(dims)),
+        space=Space(place.space, int(dims)),
         place=place,
         names=names,
         pixels=pixels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,11 @@ class Folder:
     @property
     def written(self) -> str:
         return str(self.path / self.weights if self.weights else self.path)
+
+    @property
+    def space(self) -> str:
+        """The name of its model's space: folders of one name are not the same model."""
+        return f"{self.path.name}-{hashlib.sha256(str(self.path).encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 Ids = npt.NDArray[np.int64]
 Cleaning = Literal["none", "lower", "whitespace", "canonicalize"]
+TOKENS = "tokenizer.json"
+"""The file of a tokenizer, as `tokenizers` saves it."""
 CLIP_WORDS = 49408
 CLIP_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 _PUNCTUATION = str.maketrans("", "", string.punctuation)

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from sightsound.errors import ModelError
 from sightsound.plugins.towers.devices import device_for, precision_of_queries, precision_on
-from sightsound.plugins.towers.exports import TOKENS, Export, ExportError, exported
+from sightsound.plugins.towers.exports import Export, ExportError, exported
 from sightsound.plugins.towers.model import Built, Model, Which
-from sightsound.plugins.towers.tokens import Ids, Recipe, Tokenizer
+from sightsound.plugins.towers.tokens import TOKENS, Ids, Recipe, Tokenizer
 from sightsound.types import Role, Vectors
 
 say = logging.getLogger("sightsound").info

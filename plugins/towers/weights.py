@@ -12,6 +12,7 @@ from typing import Any
 
 from sightsound.config import cache_folder, setting
 from sightsound.errors import ModelError
+from sightsound.keeping import keep
 from sightsound.plugins.towers.places import Place
 
 SAFE = ".safetensors"
@@ -104,19 +105,9 @@ def checksum(path: Path) -> str:
     with real.open("rb") as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
-    _note(notes, {"file": key, "sha256": digest.hexdigest()})
+    said = json.dumps({"file": key, "sha256": digest.hexdigest()}).encode()
+    keep(notes, lambda file: file.write(said))
     return digest.hexdigest()
-
-
-def _note(path: Path, value: Any) -> None:
-    """Keep it where that can be written; a checksum that is not kept is only made again."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}")
-        part.write_text(json.dumps(value), encoding="utf-8")
-        part.replace(path)
-    except OSError:
-        return
 
 
 def checksum_of_all(paths: Sequence[Path]) -> str:
