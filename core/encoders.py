@@ -15,7 +15,7 @@ from sightsound.jobs import Preparation
 from sightsound.media import Wanted
 from sightsound.registry import Registry
 from sightsound.stores.base import Collection, EncoderRecord
-from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, Space, Vectors
+from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, ShotInput, Space, Vectors
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,12 @@ class EncoderSet:
         """What readers need to deliver for all of these encoders."""
         sides = [e.spec.input.min_side for e in self.chosen if isinstance(e.spec.input, ImageInput)]
         sounds = [e.spec.input for e in self.chosen if isinstance(e.spec.input, AudioInput)]
-        return Wanted(ImageInput(max(sides)) if sides else None, sounds[0] if sounds else None)
+        shots = [e.spec.input for e in self.chosen if isinstance(e.spec.input, ShotInput)]
+        return Wanted(
+            ImageInput(max(sides)) if sides else None,
+            sounds[0] if sounds else None,
+            ShotInput(max(s.min_side for s in shots), max(s.rate for s in shots)) if shots else None,
+        )
 
     @property
     def sets(self) -> list[str]:

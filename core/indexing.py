@@ -2,7 +2,8 @@
 
     plan: skip what is unchanged ─► workers: open, read, prepare ─► encoders, in batches ─► one commit a batch
 
-Each stage waits rather than piles up. Interrupted anywhere, the next run goes on: what was committed is skipped.
+Each stage waits rather than piles up. A long item comes in parts, each one commit; it is found when the last is there.
+Interrupted anywhere, the next run goes on: what was committed is skipped.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from sightsound.jobs import Equipment, Failed, Job, Read
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
 from sightsound.reports import Options, Report
+from sightsound.skipping import Skipping
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Entry
 from sightsound.texts import text_segments
-from sightsound.types import FILE_LAYER, Item, Metadata, Segment, SegmentKind, Vectors, item_id
+from sightsound.types import FILE_LAYER, Item, Medium, Metadata, Segment, SegmentKind, Vectors, item_id
 from sightsound.workers import Workers
 
 BATCH = 32
-"""Items that are encoded and committed together: what an interruption may cost."""
+"""Items, or pieces of them, that are encoded and committed together: what an interruption may cost."""
+READ_MEDIA: tuple[Medium, ...] = ("image", "audio", "shot")
+"""Media that readers deliver and prepare for encoders; texts are prepared here."""
 TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description"})
 PRUNE_LIMIT = 0.2
 """The share of a collection that --prune may remove without asking."""
@@ -43,15 +47,15 @@ def index(
     """Bring the collection up to date with the source. Raises SourceError, StoreError, FingerprintMismatch."""
     options = options or Options()
     if options.dry_run:
-        return _dry_run(collection, source, options)
+        return _dry_run(collection, source, options, Skipping(registry))
     with collection.writing(options.wait):
         records = {(record.set, record.name): record for record in collection.encoders()}
         if not records:
             collection.set_encoders(encoders.records())
         for encoder in encoders.chosen:
             check_fingerprint(collection, encoder)
-        run = _Run(collection, source, encoders, options)
-        run.read_all(registry)
+        run = _Run(collection, source, encoders, options, Skipping(registry))
+        run.read_all()
         if options.only is None:
             run.let_go()
         if run.wrote:
@@ -64,13 +68,15 @@ def _listed(source: Source, options: Options) -> Iterator[Item]:
     return source.items() if only is None else (item for item in source.items() if item.uri in only)
 
 
-def _dry_run(collection: Collection, source: Source, options: Options) -> Report:
+def _dry_run(collection: Collection, source: Source, options: Options, skipping: Skipping) -> Report:
     report, seen = Report(), set[int]()
     for task in plan(collection, source, _listed(source, options), options.retry):
         report.listed += 1
         seen.add(hash(task.item.uri))
         if task.need == "nothing":
             report.unchanged += 1
+        elif task.need == "read" and skipping.skips(task.item):
+            report.skipped += 1
         elif task.stored is None:
             report.added += 1
         elif task.need == "read":
@@ -79,6 +85,7 @@ def _dry_run(collection: Collection, source: Source, options: Options) -> Report
             report.described += 1
         options.progress(report)
     report.gone = sum(1 for _, uri in collection.of_source(source.name) if hash(uri) not in seen)
+    report.warnings += skipping.warnings
     return report
 
 
@@ -94,22 +101,25 @@ class _Ready:
 class _Run:
     """One index run over one source."""
 
-    def __init__(self, collection: Collection, source: Source, encoders: EncoderSet, options: Options) -> None:
+    def __init__(
+        self, collection: Collection, source: Source, encoders: EncoderSet, options: Options, skipping: Skipping
+    ) -> None:
         self.collection = collection
         self.source = source
         self.encoders = encoders
         self.options = options
+        self.skipping = skipping
         self.report = Report()
         self.wrote = False
         self._seen: set[int] = set()
         self._batch: list[_Ready] = []
         self._contents: set[str] = set()
 
-    def read_all(self, registry: Registry) -> None:
+    def read_all(self) -> None:
         equipment = Equipment(
             self.source,
-            tuple(entry.thing for entry in registry.readers),
-            tuple(e.preparation for medium in ("image", "audio") for e in self.encoders.reading(medium, "document")),
+            self.skipping.readers,
+            tuple(e.preparation for medium in READ_MEDIA for e in self.encoders.reading(medium, "document")),
             self.encoders.wanted,
             number("memory"),
         )
@@ -121,13 +131,16 @@ class _Run:
             finally:
                 self._commit()
         self.options.progress(self.report)
-        self.report.warnings += getattr(self.source, "warnings", [])
+        self.report.warnings += [*getattr(self.source, "warnings", []), *self.skipping.warnings]
 
     def _jobs(self) -> Iterator[tuple[Task, Job | None]]:
         for task in plan(self.collection, self.source, _listed(self.source, self.options), self.options.retry):
             self.report.listed += 1
             self._seen.add(hash(task.item.uri))
-            yield task, job(self.collection, task)
+            if task.need == "read" and self.skipping.skips(task.item):
+                self.report.skipped += 1
+            else:
+                yield task, job(self.collection, task)
 
     def _take(self, task: Task, result: Read | Failed | None) -> None:
         if isinstance(result, Failed):
@@ -136,6 +149,8 @@ class _Run:
             failed = task.stored is not None and task.stored.state in ("failed", "stale")
             self.report.failed += failed
             self.report.unchanged += not failed
+        elif result and not result.last:
+            self._put_part(task, result)
         else:
             if result and result.content in self._contents:
                 self._commit()
@@ -144,16 +159,29 @@ class _Run:
             self._batch.append(_Ready(task.item, result, task.stored))
             if result:
                 self._contents.add(result.content)
-            if len(self._batch) >= BATCH:
+            pieces = sum(len(ready.read.pieces) for ready in self._batch if ready.read)
+            if max(len(self._batch), pieces) >= BATCH:
                 self._commit()
+
+    def _put_part(self, task: Task, part: Read) -> None:
+        """Encode and write a part of a long item; search finds it when the last part is there."""
+        item = self._item(task.item, task.stored, part)
+        entry = Entry(item, _segments(item, part))
+        vectors = BatchVectors(self.encoders)
+        _add_pieces(vectors, entry, part)
+        vectors.add_texts(self.collection, [segment for segment in entry.segments if segment.text])
+        self.collection.put([with_vectors(entry, vectors.encode())], last=False)
 
     def _fail(self, task: Task, reason: str) -> None:
         item = task.stored or replace(task.item, id=self._new_id(task.item.uri, ""))
         layers = {**item.layers, self.source.name: task.item.metadata}
-        self.collection.fail(replace(item.with_layers(layers), revision=task.item.revision), reason)
+        self._note_failure(replace(item.with_layers(layers), revision=task.item.revision), reason)
+
+    def _note_failure(self, item: Item, reason: str) -> None:
+        self.collection.fail(item, reason)
         self.report.failed += 1
         if len(self.report.failures) < KEPT_FAILURES:
-            self.report.failures.append((task.item.uri, reason))
+            self.report.failures.append((item.uri, reason))
 
     def _commit(self) -> None:
         """Encode and write the batch, one commit."""
@@ -163,14 +191,15 @@ class _Run:
         entries = [self._entry(ready) for ready in batch]
         vectors = BatchVectors(self.encoders)
         for ready, entry in zip(batch, entries, strict=True):
-            if ready.read and not ready.read.known:
-                for piece in ready.read.pieces:
-                    segment = Segment(entry.item.id, piece.kind, piece.number, piece.start, piece.end)
-                    vectors.add(segment, piece.inputs)
+            if ready.read:
+                _add_pieces(vectors, entry, ready.read)
         vectors.add_texts(self.collection, [s for entry in entries for s in entry.segments if s.text])
         made = vectors.encode()
         self.collection.put([with_vectors(entry, made) for entry in entries])
         self.wrote = True
+        for ready, entry in zip(batch, entries, strict=True):
+            if ready.read and ready.read.damage:
+                self._note_failure(entry.item, ready.read.damage)
 
     def _entry(self, ready: _Ready) -> Entry:
         read, stored = ready.read, ready.stored
@@ -178,18 +207,23 @@ class _Run:
             return self._described(ready)
         if read.known:
             return self._same_content(ready, read)
+        item = self._item(ready.item, stored, read)
+        if not read.damage:
+            was_there = stored is not None and stored.state != "partial"
+            self.report.changed += was_there
+            self.report.added += not was_there
+        return Entry(item, [*_segments(item, read), *text_segments(item)])
+
+    def _item(self, item: Item, stored: Item | None, read: Read) -> Item:
+        """The item as it was read, with what is known of it from elsewhere."""
         own = {FILE_LAYER: read.metadata} if read.metadata != Metadata() else {}
         others = {name: layer for name, layer in (stored.layers if stored else {}).items() if name != FILE_LAYER}
-        item = replace(
-            ready.item,
-            id=stored.id if stored else self._new_id(ready.item.uri, read.content),
+        return replace(
+            item,
+            id=stored.id if stored else self._new_id(item.uri, read.content),
             content=read.content,
             facts=read.facts,
-        ).with_layers({**own, **others, self.source.name: ready.item.metadata})
-        self.report.changed += stored is not None
-        self.report.added += stored is None
-        pieces = [Segment(item.id, piece.kind, piece.number, piece.start, piece.end) for piece in read.pieces]
-        return Entry(item, [*pieces, *text_segments(item)])
+        ).with_layers({**own, **others, self.source.name: item.metadata})
 
     def _described(self, ready: _Ready) -> Entry:
         """An item of which only the metadata changed, or that has no file."""
@@ -230,7 +264,7 @@ class _Run:
         ).with_layers({**own, **others, self.source.name: ready.item.metadata})
         theirs = [s for s in self.collection.segments([twin.id]).get(twin.id, []) if s.kind not in TEXT_KINDS]
         vectors: dict[str, dict[str, Vectors]] = {}
-        for space in {space.name for encoder in self.encoders.chosen for space in encoder.spec.spaces}:
+        for space in {space for space, _ in self.collection.counts()}:
             found = self.collection.vectors(space, [segment.id for segment in theirs])
             vectors[space] = {replace(s, item_id=item.id).id: found[s.id] for s in theirs if s.id in found}
         return Entry(item, [*(replace(s, item_id=item.id) for s in theirs), *text_segments(item)], vectors)
@@ -256,6 +290,15 @@ class _Run:
         self.collection.release(gone, self.source.name)
         self.report.pruned, self.report.gone = len(gone), 0
         self.wrote = True
+
+
+def _segments(item: Item, read: Read) -> list[Segment]:
+    return [Segment(item.id, piece.kind, piece.number, piece.start, piece.end, piece.text) for piece in read.pieces]
+
+
+def _add_pieces(vectors: BatchVectors, entry: Entry, read: Read) -> None:
+    for segment, piece in zip(_segments(entry.item, read), read.pieces, strict=True):
+        vectors.add(segment, piece.inputs)
 
 
 def _is_gone(item: Item) -> bool:

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Report:
-    """What an index run did, or with a dry run would do. Counts of items."""
+    """What an index run did, or with a dry run would do. Counts of items.
+
+    skipped: passed over, since what reads them is not installed; `warnings` say what that is.
+    """
 
     listed: int = 0
     added: int = 0
@@ -18,6 +21,7 @@ class Report:
     copied: int = 0
     unchanged: int = 0
     failed: int = 0
+    skipped: int = 0
     pruned: int = 0
     gone: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
@@ -25,7 +29,8 @@ class Report:
 
     @property
     def done(self) -> int:
-        return self.added + self.changed + self.described + self.moved + self.copied + self.unchanged + self.failed
+        found = self.added + self.changed + self.described + self.moved + self.copied + self.unchanged
+        return found + self.failed + self.skipped
 
     def __add__(self, other: Report) -> Report:
         return Report(**{name: value + getattr(other, name) for name, value in vars(self).items()})

@@ -255,7 +255,7 @@ def _picture(registry: Registry, collection: Collection, encoders: EncoderSet, p
         number("memory"),
     )
     with Workers(equipment, 1, number("deadline")) as workers:
-        ((_, result),) = workers.run([(None, Job(Item(file_uri(path), "photo")))])
+        _, result = next(iter(workers.run([(None, Job(Item(file_uri(path), "photo")))])))
     if result is None or isinstance(result, Failed):
         raise MediaError(f"{path} can't be searched by: {result.reason if result else 'nothing was read'}")
     return [

@@ -96,6 +96,7 @@ def print_report(report: Report, dry_run: bool) -> None:
         (report.unchanged, "unchanged"),
         (report.pruned, "removed"),
         (report.failed, "failed"),
+        (report.skipped, "skipped"),
     ]
     said = [f"{count:,} {what}" for count, what in lines if count]
     print(f"{plural(report.listed, 'item')}: {', '.join(said) or 'nothing to do'}")
