@@ -40,7 +40,7 @@ class ChosenEncoder:
 
     @property
     def preparation(self) -> Preparation:
-        return Preparation(self.key, self.spec.reads, self.spec.prepare)
+        return Preparation(self.key, self.spec.reads, self.spec.prepare, self.spec.input)
 
     @property
     def record(self) -> EncoderRecord:
@@ -93,8 +93,8 @@ class EncoderSet:
     def wanted(self) -> Wanted:
         """What readers need to deliver for all of these encoders."""
         sides = [e.spec.input.min_side for e in self.chosen if isinstance(e.spec.input, ImageInput)]
-        sounds = [e.spec.input for e in self.chosen if isinstance(e.spec.input, AudioInput)]
-        return Wanted(ImageInput(max(sides)) if sides else None, sounds[0] if sounds else None)
+        sounds = dict.fromkeys(e.spec.input for e in self.chosen if isinstance(e.spec.input, AudioInput))
+        return Wanted(ImageInput(max(sides)) if sides else None, tuple(sounds))
 
     @property
     def sets(self) -> list[str]:

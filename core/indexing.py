@@ -16,7 +16,7 @@ from sightsound.batches import BatchVectors, with_vectors
 from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint
 from sightsound.errors import UsageError
-from sightsound.jobs import Equipment, Failed, Job, Read
+from sightsound.jobs import Equipment, Failed, Job, PreparedPiece, Read
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
 from sightsound.reports import Options, Report
@@ -165,8 +165,7 @@ class _Run:
         for ready, entry in zip(batch, entries, strict=True):
             if ready.read and not ready.read.known:
                 for piece in ready.read.pieces:
-                    segment = Segment(entry.item.id, piece.kind, piece.number, piece.start, piece.end)
-                    vectors.add(segment, piece.inputs)
+                    vectors.add(_segment(entry.item.id, piece), piece.inputs)
         vectors.add_texts(self.collection, [s for entry in entries for s in entry.segments if s.text])
         made = vectors.encode()
         self.collection.put([with_vectors(entry, made) for entry in entries])
@@ -188,7 +187,7 @@ class _Run:
         ).with_layers({**own, **others, self.source.name: ready.item.metadata})
         self.report.changed += stored is not None
         self.report.added += stored is None
-        pieces = [Segment(item.id, piece.kind, piece.number, piece.start, piece.end) for piece in read.pieces]
+        pieces = [_segment(item.id, piece) for piece in read.pieces]
         return Entry(item, [*pieces, *text_segments(item)])
 
     def _described(self, ready: _Ready) -> Entry:
@@ -256,6 +255,10 @@ class _Run:
         self.collection.release(gone, self.source.name)
         self.report.pruned, self.report.gone = len(gone), 0
         self.wrote = True
+
+
+def _segment(item_id: str, piece: PreparedPiece) -> Segment:
+    return Segment(item_id, piece.kind, piece.number, piece.start, piece.end, piece.text)
 
 
 def _is_gone(item: Item) -> bool:

@@ -25,13 +25,14 @@ class Job:
 
 @dataclass(frozen=True)
 class PreparedPiece:
-    """A piece, prepared for each encoder that reads its medium: inputs by encoder key."""
+    """A piece, prepared for each encoder that reads its medium: inputs by encoder key. text: of a piece of text."""
 
     kind: SegmentKind
     number: int
     start: float | None
     end: float | None
     inputs: dict[str, Any]
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,18 @@ class Failed:
 
 @dataclass(frozen=True)
 class Preparation:
-    """How an encoder, or whoever wants media, has them prepared. prepare: importable, since it is pickled."""
+    """How an encoder, or whoever wants media, has them prepared. prepare: importable, since it is pickled.
+
+    input: what `prepare` is given; of sounds, only the pieces that were cut for it.
+    """
 
     key: str
     reads: Medium
     prepare: Callable[[Any], Any]
+    input: object = None
+
+    def takes(self, piece: Piece) -> bool:
+        return self.reads == piece.medium and piece.input in (None, self.input)
 
 
 @dataclass(frozen=True)
@@ -110,5 +118,6 @@ def _hash(file: BinaryIO) -> tuple[str, int]:
 
 
 def _prepare(piece: Piece, number: int, equipment: Equipment) -> PreparedPiece:
-    inputs = {p.key: p.prepare(piece.media) for p in equipment.preparations if p.reads == piece.medium}
-    return PreparedPiece(piece.kind, number, piece.start, piece.end, inputs)
+    inputs = {p.key: p.prepare(piece.media) for p in equipment.preparations if p.takes(piece)}
+    text = piece.media if piece.medium == "text" else ""
+    return PreparedPiece(piece.kind, number, piece.start, piece.end, inputs, text)

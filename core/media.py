@@ -11,13 +11,14 @@ from sightsound.types import AudioInput, Facts, ImageInput, Item, Medium, Metada
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the collection's encoders need of a reader; None where no encoder reads that medium.
+    """What the collection's encoders need of a reader; None or nothing where no encoder reads that medium.
 
     image: its `min_side` is the largest that an encoder asks for; a reader need not decode finer.
+    audio: the windows that encoders ask for, each once; a reader gives pieces for each of them.
     """
 
     image: ImageInput | None = None
-    audio: AudioInput | None = None
+    audio: tuple[AudioInput, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Piece:
     """One segment's media, before it is prepared for each encoder.
 
     media: image: uint8 (h, w, 3) upright sRGB; text: str; audio: float32 (n,) mono in -1..1.
-    start, end: seconds, for frames and sounds.
+    start, end: seconds, for frames, sounds and subtitles.
+    input: which of the wanted inputs a sound was cut for; encoders that ask for another do not get it.
     """
 
     kind: SegmentKind
@@ -33,6 +35,7 @@ class Piece:
     media: Any
     start: float | None = None
     end: float | None = None
+    input: AudioInput | None = None
 
 
 @dataclass(frozen=True)
