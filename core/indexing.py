@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from sightsound import calibration
 from sightsound.batches import BatchVectors, with_vectors
 from sightsound.config import cores, number, setting
-from sightsound.encoders import EncoderSet, check_fingerprint
+from sightsound.encoders import EncoderSet, check_fingerprint, take_up
 from sightsound.errors import UsageError
 from sightsound.jobs import Equipment, Failed, Job, PreparedPiece, Read
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
 from sightsound.reports import Options, Report
+from sightsound.skipping import Skips
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Entry
 from sightsound.texts import text_segments
@@ -43,15 +44,13 @@ def index(
     """Bring the collection up to date with the source. Raises SourceError, StoreError, FingerprintMismatch."""
     options = options or Options()
     if options.dry_run:
-        return _dry_run(collection, source, options)
+        return _dry_run(collection, source, Skips(registry, encoders, collection.name), options)
     with collection.writing(options.wait):
-        records = {(record.set, record.name): record for record in collection.encoders()}
-        if not records:
-            collection.set_encoders(encoders.records())
+        take_up(collection, encoders)
         for encoder in encoders.chosen:
             check_fingerprint(collection, encoder)
         run = _Run(collection, source, encoders, options)
-        run.read_all(registry)
+        run.read_all(registry, Skips(registry, encoders, collection.name))
         if options.only is None:
             run.let_go()
         if run.wrote:
@@ -64,13 +63,15 @@ def _listed(source: Source, options: Options) -> Iterator[Item]:
     return source.items() if only is None else (item for item in source.items() if item.uri in only)
 
 
-def _dry_run(collection: Collection, source: Source, options: Options) -> Report:
+def _dry_run(collection: Collection, source: Source, skips: Skips, options: Options) -> Report:
     report, seen = Report(), set[int]()
     for task in plan(collection, source, _listed(source, options), options.retry):
         report.listed += 1
         seen.add(hash(task.item.uri))
         if task.need == "nothing":
             report.unchanged += 1
+        elif task.need == "read" and (reason := skips.reason(task.item)):
+            report.skip(reason)
         elif task.stored is None:
             report.added += 1
         elif task.need == "read":
@@ -105,7 +106,7 @@ class _Run:
         self._batch: list[_Ready] = []
         self._contents: set[str] = set()
 
-    def read_all(self, registry: Registry) -> None:
+    def read_all(self, registry: Registry, skips: Skips) -> None:
         equipment = Equipment(
             self.source,
             tuple(entry.thing for entry in registry.readers),
@@ -115,7 +116,7 @@ class _Run:
         )
         with Workers(equipment, self.options.workers or default_workers(), number("deadline")) as workers:
             try:
-                for task, result in workers.run(self._jobs()):
+                for task, result in workers.run(self._jobs(skips)):
                     self._take(task, result)
                     self.options.progress(self.report)
             finally:
@@ -123,10 +124,15 @@ class _Run:
         self.options.progress(self.report)
         self.report.warnings += getattr(self.source, "warnings", [])
 
-    def _jobs(self) -> Iterator[tuple[Task, Job | None]]:
+    def _jobs(self, skips: Skips) -> Iterator[tuple[Task, Job | None]]:
         for task in plan(self.collection, self.source, _listed(self.source, self.options), self.options.retry):
             self.report.listed += 1
             self._seen.add(hash(task.item.uri))
+            if task.need == "read" and (reason := skips.reason(task.item)):
+                self.report.skip(reason)
+                continue
+            if task.need == "read" and (reason := skips.in_part(task.item)):
+                self.report.skip(reason)
             yield task, job(self.collection, task)
 
     def _take(self, task: Task, result: Read | Failed | None) -> None:

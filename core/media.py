@@ -47,6 +47,9 @@ class Learnt:
 
 
 class Reader(Protocol):
+    """May also have `missing(item)`: what must be installed before it can read such items, and how; "" if nothing.
+    Such items are then counted as skipped, and do not fail."""
+
     def reads(self, item: Item) -> bool:
         """Whether this reader is for the item, judged by its URI and kind alone."""
         ...
@@ -58,3 +61,9 @@ class Reader(Protocol):
         fails with that reason, and nothing else does.
         """
         ...
+
+
+def missing(reader: Reader, item: Item) -> str:
+    """What a reader lacks for such an item; "" where nothing."""
+    ask = getattr(reader, "missing", None)
+    return str(ask(item)) if ask else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -22,6 +23,11 @@ class Report:
     gone: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Items, or the sound of films, that were passed over, by the reason."""
+
+    def skip(self, reason: str) -> None:
+        self.skipped[reason] += 1
 
     @property
     def done(self) -> int:

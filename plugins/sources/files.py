@@ -11,6 +11,7 @@ from sightsound.errors import UsageError
 from sightsound.types import ItemKind
 
 KINDS: dict[str, ItemKind] = {
+    **dict.fromkeys("wav flac ogg oga opus mp3 m4a aac".split(), "sound"),  # noqa: SIM905
     **dict.fromkeys("jpg jpeg jpe jfif png webp gif bmp tif tiff avif heic heif mpo".split(), "photo"),  # noqa: SIM905
 }
 """Kind by extension, of what installed readers read."""
