@@ -29,7 +29,7 @@ from sightsound.workers import Workers
 
 BATCH = 32
 """Items that are encoded and committed together: what an interruption may cost."""
-TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description"})
+TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description", "tag"})
 PRUNE_LIMIT = 0.2
 """The share of a collection that --prune may remove without asking."""
 

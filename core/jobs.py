@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, BinaryIO
 
+from sightsound.beside import content_with, read_beside
 from sightsound.errors import MediaError
 from sightsound.media import Learnt, Piece, Reader, Wanted
 from sightsound.sources import Source
@@ -89,6 +91,7 @@ def read_item(job: Job, equipment: Equipment) -> Read:
         raise MediaError("no installed plug-in reads this kind of file; see: sightsound plugins")
     with equipment.source.open(job.item) as file:
         content, size = _hash(file)
+        content = content_with(content, equipment.source, job.item)
         if content in job.known:
             return Read(content, known=True)
         file.seek(0)
@@ -96,10 +99,11 @@ def read_item(job: Job, equipment: Equipment) -> Read:
         metadata = Metadata()
         pieces: list[PreparedPiece] = []
         numbers: dict[str, int] = {}
-        for made in reader.read(file, job.item, equipment.wanted):
+        beside = read_beside(equipment.source, job.item, equipment.readers, equipment.wanted)
+        for made in chain(reader.read(file, job.item, equipment.wanted), beside):
             if isinstance(made, Learnt):
                 facts |= made.facts
-                metadata = made.metadata
+                metadata = made.metadata.over(metadata)
             else:
                 number = numbers.get(made.kind, 0)
                 numbers[made.kind] = number + 1
