@@ -13,6 +13,9 @@ VERSION = 1
 """Fields may be added within a version; none is removed or changes its meaning."""
 
 
+PARTS = {"photo": "image", "sound": "sound", "film": "clip"}
+
+
 def answer_object(answer: Answer, sources: Sources) -> dict[str, Any]:
     return {
         "version": VERSION,
@@ -38,6 +41,10 @@ def hit_object(hit: Hit, parts: tuple[Part, ...] | list[Part] | Any, sources: So
                 "score": _rounded(match.score),
             }
             for segment, match in hit.segments
+        ],
+        "moments": [
+            {"start": moment.start, "end": moment.end, "confidence": _rounded(moment.match.confidence)}
+            for moment in hit.moments
         ],
         "matched": [_matched(part, match) for part, match in zip(parts, hit.matched, strict=False)],
     }
@@ -80,7 +87,7 @@ def _matched(part: Part, match: Match | None) -> dict[str, Any]:
     if isinstance(part, TextPart):
         described: dict[str, Any] = {"part": "text", "text": part.text}
     elif isinstance(part, FilePart):
-        described = {"part": "image", "path": str(part.path)}
+        described = {"part": PARTS.get(part.kind or "", "file"), "path": str(part.path)}
     else:
         assert isinstance(part, ItemPart)
         described = {"part": "item", "id": part.item_id}

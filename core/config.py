@@ -40,6 +40,7 @@ SETTINGS = (
     Setting("allow_pickle", "no", "yes: read model weights that lie in pickle files. See docs/models.md."),
     Setting("workers", "", "Decoding processes. Default: one for each core."),
     Setting("deadline", "60", "Seconds that reading a file may take without getting on, before it is given up."),
+    Setting("video_reader", "pyav", "What decodes films: pyav, decord or torchcodec."),
     Setting("memory", "2048", "Megabytes that one decoding process may take."),
 )
 _NAMES = {setting.name: setting for setting in SETTINGS}

@@ -11,11 +11,15 @@ import numpy as np
 
 from sightsound.config import setting
 from sightsound.errors import FingerprintMismatch, ModelError, PluginError
+from sightsound.filters import any_of
 from sightsound.jobs import Preparation
 from sightsound.media import Wanted
 from sightsound.registry import Registry
 from sightsound.stores.base import Collection, EncoderRecord
 from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, ShotInput, Space, Vectors
+
+HEARD = ("sound", "film")
+"""Kinds of item that have a sound to encode."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class ChosenEncoder:
 
     @property
     def preparation(self) -> Preparation:
-        return Preparation(self.key, self.spec.reads, self.spec.prepare)
+        return Preparation(self.key, self.spec.reads, self.spec.prepare, self.spec.input)
 
     @property
     def record(self) -> EncoderRecord:
@@ -93,11 +97,11 @@ class EncoderSet:
     def wanted(self) -> Wanted:
         """What readers need to deliver for all of these encoders."""
         sides = [e.spec.input.min_side for e in self.chosen if isinstance(e.spec.input, ImageInput)]
-        sounds = [e.spec.input for e in self.chosen if isinstance(e.spec.input, AudioInput)]
+        sounds = dict.fromkeys(e.spec.input for e in self.chosen if isinstance(e.spec.input, AudioInput))
         shots = [e.spec.input for e in self.chosen if isinstance(e.spec.input, ShotInput)]
         return Wanted(
             ImageInput(max(sides)) if sides else None,
-            sounds[0] if sounds else None,
+            tuple(sounds),
             ShotInput(max(s.min_side for s in shots), max(s.rate for s in shots)) if shots else None,
         )
 
@@ -142,8 +146,34 @@ def _check_spaces(chosen: Sequence[ChosenEncoder]) -> None:
 
 
 def of_collection(registry: Registry, collection: Collection) -> EncoderSet:
-    """The encoders that the collection was built with, their weights not yet loaded."""
-    return choose(registry, [record.set for record in collection.encoders()])
+    """The encoders that the collection was built with, as far as they are installed; their weights not yet loaded."""
+    records = collection.encoders()
+    return EncoderSet(_recorded(choose(registry, [record.set for record in records]).chosen, records))
+
+
+def for_indexing(registry: Registry, collection: Collection) -> EncoderSet:
+    """Those, and encoders of sounds that its sets have meanwhile, where it holds nothing yet that they would read."""
+    records = collection.encoders()
+    chosen = choose(registry, [record.set for record in records]).chosen
+    if collection.count(any_of("kind", HEARD)):
+        return EncoderSet(_recorded(chosen, records))
+    known = {record.name for record in records}
+    return EncoderSet(tuple(e for e in chosen if e.spec.name in known or e.spec.reads == "audio"))
+
+
+def _recorded(chosen: Sequence[ChosenEncoder], records: Sequence[EncoderRecord]) -> tuple[ChosenEncoder, ...]:
+    names = {(record.set, record.name) for record in records}
+    return tuple(encoder for encoder in chosen if (encoder.set, encoder.spec.name) in names)
+
+
+def take_up(collection: Collection, encoders: EncoderSet) -> None:
+    """Record encoders of sounds in a collection that holds nothing yet that they would read."""
+    records = collection.encoders()
+    if not records:
+        collection.set_encoders(encoders.records())
+    elif any(e.spec.reads == "audio" for e in encoders.chosen) and not collection.count(any_of("kind", HEARD)):
+        kept = [record for record in records if record.reads != "audio"]
+        collection.set_encoders([*kept, *(e.record for e in encoders.chosen if e.spec.reads == "audio")])
 
 
 def check_fingerprint(collection: Collection, encoder: ChosenEncoder) -> None:

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from sightsound import calibration
 from sightsound.batches import BatchVectors, with_vectors
 from sightsound.config import cores, number, setting
-from sightsound.encoders import EncoderSet, check_fingerprint
+from sightsound.encoders import EncoderSet, check_fingerprint, take_up
 from sightsound.errors import UsageError
 from sightsound.jobs import Equipment, Failed, Job, Read
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
 from sightsound.reports import Options, Report
-from sightsound.skipping import Skipping
+from sightsound.skipping import Skips
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Entry
 from sightsound.texts import text_segments
@@ -32,7 +32,7 @@ BATCH = 32
 """Items, or pieces of them, that are encoded and committed together: what an interruption may cost."""
 READ_MEDIA: tuple[Medium, ...] = ("image", "audio", "shot")
 """Media that readers deliver and prepare for encoders; texts are prepared here."""
-TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description"})
+TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description", "tag"})
 PRUNE_LIMIT = 0.2
 """The share of a collection that --prune may remove without asking."""
 
@@ -47,15 +47,13 @@ def index(
     """Bring the collection up to date with the source. Raises SourceError, StoreError, FingerprintMismatch."""
     options = options or Options()
     if options.dry_run:
-        return _dry_run(collection, source, options, Skipping(registry))
+        return _dry_run(collection, source, Skips(registry, encoders, collection.name), options)
     with collection.writing(options.wait):
-        records = {(record.set, record.name): record for record in collection.encoders()}
-        if not records:
-            collection.set_encoders(encoders.records())
+        take_up(collection, encoders)
         for encoder in encoders.chosen:
             check_fingerprint(collection, encoder)
-        run = _Run(collection, source, encoders, options, Skipping(registry))
-        run.read_all()
+        run = _Run(collection, source, encoders, options)
+        run.read_all(registry, Skips(registry, encoders, collection.name))
         if options.only is None:
             run.let_go()
         if run.wrote:
@@ -68,15 +66,15 @@ def _listed(source: Source, options: Options) -> Iterator[Item]:
     return source.items() if only is None else (item for item in source.items() if item.uri in only)
 
 
-def _dry_run(collection: Collection, source: Source, options: Options, skipping: Skipping) -> Report:
+def _dry_run(collection: Collection, source: Source, skips: Skips, options: Options) -> Report:
     report, seen = Report(), set[int]()
     for task in plan(collection, source, _listed(source, options), options.retry):
         report.listed += 1
         seen.add(hash(task.item.uri))
         if task.need == "nothing":
             report.unchanged += 1
-        elif task.need == "read" and skipping.skips(task.item):
-            report.skipped += 1
+        elif task.need == "read" and (reason := skips.reason(task.item)):
+            report.skip(reason)
         elif task.stored is None:
             report.added += 1
         elif task.need == "read":
@@ -85,7 +83,6 @@ def _dry_run(collection: Collection, source: Source, options: Options, skipping:
             report.described += 1
         options.progress(report)
     report.gone = sum(1 for _, uri in collection.of_source(source.name) if hash(uri) not in seen)
-    report.warnings += skipping.warnings
     return report
 
 
@@ -101,46 +98,45 @@ class _Ready:
 class _Run:
     """One index run over one source."""
 
-    def __init__(
-        self, collection: Collection, source: Source, encoders: EncoderSet, options: Options, skipping: Skipping
-    ) -> None:
+    def __init__(self, collection: Collection, source: Source, encoders: EncoderSet, options: Options) -> None:
         self.collection = collection
         self.source = source
         self.encoders = encoders
         self.options = options
-        self.skipping = skipping
         self.report = Report()
         self.wrote = False
         self._seen: set[int] = set()
         self._batch: list[_Ready] = []
         self._contents: set[str] = set()
 
-    def read_all(self) -> None:
+    def read_all(self, registry: Registry, skips: Skips) -> None:
         equipment = Equipment(
             self.source,
-            self.skipping.readers,
+            tuple(entry.thing for entry in registry.readers),
             tuple(e.preparation for medium in READ_MEDIA for e in self.encoders.reading(medium, "document")),
             self.encoders.wanted,
             number("memory"),
         )
         with Workers(equipment, self.options.workers or default_workers(), number("deadline")) as workers:
             try:
-                for task, result in workers.run(self._jobs()):
+                for task, result in workers.run(self._jobs(skips)):
                     self._take(task, result)
                     self.options.progress(self.report)
             finally:
                 self._commit()
         self.options.progress(self.report)
-        self.report.warnings += [*getattr(self.source, "warnings", []), *self.skipping.warnings]
+        self.report.warnings += getattr(self.source, "warnings", [])
 
-    def _jobs(self) -> Iterator[tuple[Task, Job | None]]:
+    def _jobs(self, skips: Skips) -> Iterator[tuple[Task, Job | None]]:
         for task in plan(self.collection, self.source, _listed(self.source, self.options), self.options.retry):
             self.report.listed += 1
             self._seen.add(hash(task.item.uri))
-            if task.need == "read" and self.skipping.skips(task.item):
-                self.report.skipped += 1
-            else:
-                yield task, job(self.collection, task)
+            if task.need == "read" and (reason := skips.reason(task.item)):
+                self.report.skip(reason)
+                continue
+            if task.need == "read" and (reason := skips.in_part(task.item)):
+                self.report.skip(reason)
+            yield task, job(self.collection, task)
 
     def _take(self, task: Task, result: Read | Failed | None) -> None:
         if isinstance(result, Failed):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, BinaryIO, cast
 
+from sightsound.beside import content_with, read_beside
 from sightsound.errors import MediaError
 from sightsound.media import Begun, Learnt, Piece, Reader, Wanted
 from sightsound.sources import Source
@@ -72,11 +74,18 @@ class Failed:
 
 @dataclass(frozen=True)
 class Preparation:
-    """How an encoder, or whoever wants media, has them prepared. prepare: importable, since it is pickled."""
+    """How an encoder, or whoever wants media, has them prepared. prepare: importable, since it is pickled.
+
+    input: what `prepare` is given; of sounds, only the pieces that were cut for it.
+    """
 
     key: str
     reads: Medium
     prepare: Callable[[Any], Any]
+    input: object = None
+
+    def takes(self, piece: Piece) -> bool:
+        return self.reads == piece.medium and piece.input in (None, self.input)
 
 
 @dataclass(frozen=True)
@@ -107,13 +116,16 @@ def read_item(job: Job, equipment: Equipment, got_on: Callable[[], None] | None 
         raise MediaError("no installed plug-in reads this kind of file; see: sightsound plugins")
     with equipment.source.open(job.item) as file:
         content, size = _hash(file, got_on)
+        content = content_with(content, equipment.source, job.item)
         if content in job.known:
             yield Read(content, known=True)
             return
         file.seek(0)
         parts = _Parts(job, equipment, content, size)
         watched = cast(BinaryIO, _Watched(file, READS * size, got_on)) if is_long else file
-        for made in reader.read(watched, job.item, replace(equipment.wanted, begun=job.begun, at=job.at)):
+        wanted = replace(equipment.wanted, begun=job.begun, at=job.at)
+        beside = read_beside(equipment.source, job.item, equipment.readers, wanted)
+        for made in chain(reader.read(watched, job.item, wanted), beside):
             got_on()
             if isinstance(made, Learnt):
                 parts.learn(made)
@@ -154,13 +166,13 @@ class _Parts:
     def has(self, piece: Piece) -> bool:
         """Whether the collection has the piece, from a reading that was interrupted."""
         begun = self._job.begun.get(piece.kind)
-        return begun is not None and piece.start is not None and piece.start <= begun.start
+        return begun is not None and (piece.start, piece.end) in begun.spans
 
     def add(self, piece: Piece) -> None:
         begun = self._job.begun.get(piece.kind)
         number = self._numbers.get(piece.kind, begun.count if begun and piece.start is not None else 0)
         self._numbers[piece.kind] = number + 1
-        inputs = {p.key: p.prepare(piece.media) for p in self._preparations if p.reads == piece.medium}
+        inputs = {p.key: p.prepare(piece.media) for p in self._preparations if p.takes(piece)}
         text = piece.media if piece.medium == "text" else ""
         self._pieces.append(PreparedPiece(piece.kind, number, piece.start, piece.end, inputs, text))
         self._bytes += sum(getattr(prepared, "nbytes", 0) for prepared in inputs.values())

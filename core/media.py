@@ -15,25 +15,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Begun:
-    """What a collection holds already of one kind of a long item's pieces: how many, and where the last one lies."""
+    """What a collection holds already of one kind of a long item's pieces, from a reading that was interrupted.
+
+    count: how many. start, end: of the last one. spans: (start, end) of them all.
+    """
 
     count: int
     start: float
     end: float
+    spans: frozenset[tuple[float, float]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the collection's encoders need of a reader; None where no encoder reads that medium.
+    """What the collection's encoders need of a reader; None or nothing where no encoder reads that medium.
 
     image, shot: their `min_side` is the largest that an encoder asks for; a reader need not decode finer.
+    audio: the windows that encoders ask for, each once; a reader gives pieces for each of them.
     begun: of an item whose reading was interrupted, how far it came, by kind. A reader may go on from there; pieces
-        that it gives again, up to the last one's start, are left out.
+        of the same start and end, given again, are left out.
     at: seconds; only the picture of that moment is wanted, for a thumbnail. A reader that can't tell gives what it has.
     """
 
     image: ImageInput | None = None
-    audio: AudioInput | None = None
+    audio: tuple[AudioInput, ...] = ()
     shot: ShotInput | None = None
     begun: Mapping[SegmentKind, Begun] = field(default_factory=dict)
     at: float | None = None
@@ -53,6 +58,7 @@ class Piece:
 
     media: image: uint8 (h, w, 3) upright sRGB; text: str; audio: float32 (n,) mono in -1..1; shot: a `Shot`.
     start, end: seconds, for frames, shots, sounds and subtitles.
+    input: which of the wanted inputs a sound was cut for; encoders that ask for another do not get it.
     """
 
     kind: SegmentKind
@@ -60,6 +66,7 @@ class Piece:
     media: Any
     start: float | None = None
     end: float | None = None
+    input: AudioInput | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +82,8 @@ class Learnt:
 
 
 class Reader(Protocol):
-    """Turns items into pieces and facts.
-
-    A reader may also have an attribute `missing`: a line that says what must be installed before it can read, and how;
-    "" where nothing is. Its items are then counted as skipped.
-    """
+    """May also have `missing(item)`: what must be installed before it can read such items, and how; "" if nothing.
+    Such items are then counted as skipped, and do not fail."""
 
     def reads(self, item: Item) -> bool:
         """Whether this reader is for the item, judged by its URI and kind alone."""
@@ -96,3 +100,9 @@ class Reader(Protocol):
         fails with that reason, and nothing else does.
         """
         ...
+
+
+def missing(reader: Reader, item: Item) -> str:
+    """What a reader lacks for such an item; "" where nothing."""
+    ask = getattr(reader, "missing", None)
+    return str(ask(item)) if ask else ""

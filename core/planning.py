@@ -76,8 +76,8 @@ def _begun(collection: Collection, task: Task) -> dict[SegmentKind, Begun]:
     if task.stored is None or task.stored.state != "partial" or task.stored.revision != task.item.revision:
         return {}
     pieces = collection.pieces(task.stored.id)
-    begun: dict[SegmentKind, Begun] = {}
+    spans: dict[SegmentKind, list[tuple[float, float]]] = {}
     for segment in pieces.segments if pieces else ():
         if segment.start is not None and segment.end is not None:
-            begun[segment.kind] = Begun(segment.number + 1, segment.start, segment.end)
-    return begun
+            spans.setdefault(segment.kind, []).append((segment.start, segment.end))
+    return {kind: Begun(len(known), *known[-1], frozenset(known)) for kind, known in spans.items()}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Report:
-    """What an index run did, or with a dry run would do. Counts of items.
-
-    skipped: passed over, since what reads them is not installed; `warnings` say what that is.
-    """
+    """What an index run did, or with a dry run would do. Counts of items."""
 
     listed: int = 0
     added: int = 0
@@ -21,16 +19,19 @@ class Report:
     copied: int = 0
     unchanged: int = 0
     failed: int = 0
-    skipped: int = 0
     pruned: int = 0
     gone: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Items, or the sound of films, that were passed over, by the reason."""
+
+    def skip(self, reason: str) -> None:
+        self.skipped[reason] += 1
 
     @property
     def done(self) -> int:
-        found = self.added + self.changed + self.described + self.moved + self.copied + self.unchanged
-        return found + self.failed + self.skipped
+        return self.added + self.changed + self.described + self.moved + self.copied + self.unchanged + self.failed
 
     def __add__(self, other: Report) -> Report:
         return Report(**{name: value + getattr(other, name) for name, value in vars(self).items()})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sightsound import calibration
 from sightsound.chance import PROBABLE
@@ -19,11 +19,14 @@ from sightsound.encoders import ChosenEncoder, EncoderSet, check_fingerprint
 from sightsound.errors import ItemMissing, MediaError, UsageError
 from sightsound.filters import Filters
 from sightsound.fusing import Candidate, Match, fuse, matches
-from sightsound.jobs import Equipment, Failed, Job
+from sightsound.jobs import Equipment, Job
+from sightsound.media import missing
+from sightsound.moments import Moment, followed, moments
+from sightsound.opening import open_source
 from sightsound.registry import Registry
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Scored
-from sightsound.types import Item, Medium, Segment, SegmentKind, Vectors, file_uri
+from sightsound.types import Item, ItemKind, Medium, Segment, SegmentKind, Vectors, file_uri
 
 DEPTH = 1000
 """Candidates taken from each space for each part: as deep as a search can be paged, unless it is paged deeper."""
@@ -39,10 +42,11 @@ class TextPart:
 
 @dataclass(frozen=True)
 class FilePart:
-    """A picture to search by; it need not be in the collection."""
+    """A picture, sound or film to search by; it need not be in the collection. kind: None where the file tells."""
 
     path: Path
     weight: float = 1.0
+    kind: ItemKind | None = "photo"
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,15 @@ Part = TextPart | FilePart | ItemPart
 
 @dataclass(frozen=True)
 class Query:
+    """then: what must follow the parts in the same film or sound, at most `within` seconds later."""
+
     parts: tuple[Part, ...] = ()
     filters: Filters = ()
     sort: Sort = "score"
     offset: int = 0
     limit: int = 20
+    then: TextPart | None = None
+    within: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,7 @@ class Hit:
     """A found item. score: orders within its answer only. confidence: 0..1, or None where it can't be told.
 
     segments: (segment, its match), best first. matched: the best match of each part, None where there is none.
+    moments: of films and sounds, the stretches of time that match, best first.
     """
 
     item: Item
@@ -77,6 +86,7 @@ class Hit:
     confidence: float | None
     segments: Sequence[tuple[Segment, Match]] = ()
     matched: Sequence[Match | None] = ()
+    moments: Sequence[Moment] = ()
 
     @property
     def probable(self) -> bool | None:
@@ -110,7 +120,7 @@ class _Asked:
 
 
 def search(registry: Registry, collection: Collection, encoders: EncoderSet, query: Query) -> Answer:
-    """Answer a query. Raises UsageError, MediaError for a query picture that is none, FingerprintMismatch."""
+    """Answer a query. Raises UsageError, MediaError for a query file that can't be read, FingerprintMismatch."""
     if query.limit < 1 or query.offset < 0:
         raise UsageError("--limit must be at least 1 and --offset at least 0")
     if not query.parts and not query.filters:
@@ -128,8 +138,47 @@ def search(registry: Registry, collection: Collection, encoders: EncoderSet, que
     else:
         raise UsageError("A search needs something to look for, not only what to leave out: add words or a filter")
     among -= set(searcher.without)
+    if query.then is not None:
+        return _followed(registry, collection, encoders, query, asked, searcher, among)
     ranked = fuse([(one.part.weight, searcher.scored(one, among)) for one in asked], among)
     return _paged(collection, query, ranked)
+
+
+def _followed(
+    registry: Registry,
+    collection: Collection,
+    encoders: EncoderSet,
+    query: Query,
+    asked: list[_Asked],
+    searcher: _Searcher,
+    among: set[str],
+) -> Answer:
+    """The films and sounds in which something is followed by something else."""
+    assert query.then is not None
+    if query.within <= 0:
+        raise UsageError("--within needs a time above zero, such as 30s")
+    then = _ask(registry, collection, encoders, query.then)
+    among &= searcher.candidates(then)
+    first = fuse([(one.part.weight, searcher.scored(one, among)) for one in asked], among)
+    second = fuse([(1.0, searcher.scored(then, among))], among)
+    segments = collection.segments(among)
+    found = followed(first, second, segments, query.within)
+    page = found[query.offset : query.offset + query.limit]
+    items = collection.items(one.item_id for one in page)
+    hits = [
+        Hit(
+            items[one.item_id],
+            one.score,
+            one.confidence,
+            [*one.segments],
+            [*(one.first.best.get(part) for part in range(len(asked))), one.segments[1][1]],
+            one.moments,
+        )
+        for one in page
+        if one.item_id in items
+    ]
+    end = query.offset + len(page)
+    return Answer(hits, len(found), end if end < len(found) else None, (*query.parts, query.then))
 
 
 def _listed(collection: Collection, query: Query) -> Answer:
@@ -154,9 +203,11 @@ def _paged(collection: Collection, query: Query, ranked: list[Candidate]) -> Ans
             continue
         by_id = {segment.id: segment for segment in segments.get(candidate.item_id, [])}
         best = sorted(candidate.segments.values(), key=lambda match: -match.standardised)
-        shown = [(by_id[m.segment_id], m) for m in best if m.segment_id in by_id][:SEGMENTS_SHOWN]
+        placed = [(by_id[m.segment_id], m) for m in best if m.segment_id in by_id]
         matched = [candidate.best.get(part) for part in range(len(query.parts))]
-        hits.append(Hit(items[candidate.item_id], candidate.total, candidate.confidence, shown, matched))
+        shown = placed[:SEGMENTS_SHOWN]
+        item = items[candidate.item_id]
+        hits.append(Hit(item, candidate.total, candidate.confidence, shown, matched, moments(placed)))
     end = query.offset + len(page)
     return Answer(hits, len(ranked), end if end < len(ranked) else None, query.parts)
 
@@ -227,7 +278,7 @@ def _ask(registry: Registry, collection: Collection, encoders: EncoderSet, part:
         ]
         return _Asked(part, probes, part.text)
     if isinstance(part, FilePart):
-        return _Asked(part, _picture(registry, collection, encoders, part.path))
+        return _Asked(part, _file_probes(registry, collection, encoders, part))
     return _Asked(part, _item_probes(collection, part.item_id))
 
 
@@ -240,33 +291,62 @@ def _checked(collection: Collection, encoders: EncoderSet, medium: Medium) -> It
             yield encoder
 
 
-def _picture(registry: Registry, collection: Collection, encoders: EncoderSet, path: Path) -> list[_Probe]:
-    """Read a query picture as hostile, in a child process, and encode it."""
-    from sightsound.workers import Workers  # multiprocessing is not for searches in words
+def _file_probes(registry: Registry, collection: Collection, encoders: EncoderSet, part: FilePart) -> list[_Probe]:
+    """Read a query file as hostile, in a child process, and encode it."""
+    from sightsound.workers import read_alone  # multiprocessing is not for searches in words
 
-    if not encoders.reading("image", "query"):
-        raise UsageError(f"The collection '{collection.name}' has no encoder for pictures")
-    chosen = list(_checked(collection, encoders, "image"))
+    source, item = _as_item(registry, part)
+    media: tuple[Medium, ...] = MEDIA_OF[item.kind]
+    if not any(encoders.reading(medium, "query") for medium in media):
+        what = {"photo": "pictures", "sound": "sounds", "film": "films"}[item.kind]
+        raise UsageError(f"The collection '{collection.name}' has no encoder for {what}")
+    reader = next((one.thing for one in registry.readers if one.thing.reads(item)), None)
+    if reader and missing(reader, item):
+        raise UsageError(f"{part.path} can't be searched by: {missing(reader, item)}")
+    chosen = [encoder for medium in media for encoder in _checked(collection, encoders, medium)]
     equipment = Equipment(
-        Source(),
+        source,
         tuple(e.thing for e in registry.readers),
         tuple(e.preparation for e in chosen),
         encoders.wanted,
         number("memory"),
     )
-    with Workers(equipment, 1, number("deadline")) as workers:
-        _, result = next(iter(workers.run([(None, Job(Item(file_uri(path), "photo")))])))
-    if result is None or isinstance(result, Failed):
-        raise MediaError(f"{path} can't be searched by: {result.reason if result else 'nothing was read'}")
-    return [
-        _Probe(space, "image", vector)
-        for encoder in chosen
-        for piece in result.pieces[:1]
-        if encoder.key in piece.inputs
-        for space, vectors in encoder.encode([piece.inputs[encoder.key]], "query").items()
-        for vector in vectors
-        if vector is not None
-    ]
+    made: dict[tuple[str, Medium], list[Vectors]] = {}
+    try:
+        for read in read_alone(equipment, Job(item)):
+            for encoder in chosen:
+                inputs = [piece.inputs[encoder.key] for piece in read.pieces if encoder.key in piece.inputs]
+                for space, vectors in encoder.encode(inputs, "query").items():
+                    made.setdefault((space, encoder.spec.reads), []).extend(v for v in vectors if v is not None)
+    except MediaError as error:
+        raise MediaError(f"{part.path} can't be searched by: {error}") from error
+    found = [_Probe(space, medium, vector) for (space, medium), all_ in made.items() for vector in _spread(all_)]
+    if not found:
+        raise MediaError(f"{part.path} can't be searched by: nothing is seen or heard in it")
+    return found
+
+
+def _as_item(registry: Registry, part: FilePart) -> tuple[Source, Item]:
+    """The file as an item, of the kind that is said, or that a source gives it."""
+    if part.kind is not None:
+        return Source(), Item(file_uri(part.path), part.kind)
+    source = open_source(registry, str(part.path), {}).source
+    item = next(iter(source.items()), None)
+    if item is None or item.kind == "text":
+        raise MediaError(f"{part.path} can't be searched by: it is no picture, sound or film")
+    return source, item
+
+
+MEDIA_OF: dict[ItemKind, tuple[Medium, ...]] = {"photo": ("image",), "sound": ("audio",), "film": ("image", "audio")}
+MOST_PROBES = 12
+"""Frames, and windows of sound, that stand for a whole film or sound in each space: each is a search of its own."""
+Some = TypeVar("Some")
+
+
+def _spread(things: Sequence[Some]) -> list[Some]:
+    """At most MOST_PROBES of them, evenly spread."""
+    count = min(len(things), MOST_PROBES)
+    return [things[(2 * number + 1) * len(things) // (2 * count)] for number in range(count)]
 
 
 _MEDIA: dict[SegmentKind, Medium] = {"photo": "image", "frame": "image", "sound": "audio"}
@@ -276,13 +356,11 @@ def _item_probes(collection: Collection, item_id: str) -> list[_Probe]:
     """An indexed item's own vectors; its texts serve where it has nothing else."""
     segments = collection.segments([item_id]).get(item_id, [])
     media = [segment for segment in segments if segment.kind in _MEDIA] or segments
-    spaces = dict.fromkeys(space for space, _ in collection.counts())
-    found = [
-        _Probe(space, _MEDIA.get(segment.kind, "text"), vector)
-        for space in spaces
-        for segment in media
-        for vector in collection.vectors(space, [segment.id]).values()
-    ]
+    found: list[_Probe] = []
+    for space in dict.fromkeys(space for space, _ in collection.counts()):
+        for kind in dict.fromkeys(segment.kind for segment in media):
+            vectors = collection.vectors(space, [segment.id for segment in media if segment.kind == kind])
+            found += [_Probe(space, _MEDIA.get(kind, "text"), vector) for vector in _spread(list(vectors.values()))]
     if not found:
         raise ItemMissing(f"The item {item_id} has no vectors to search by; it may have failed: sightsound failed")
     return found

@@ -6,6 +6,7 @@ import base64
 import html
 from pathlib import Path
 
+from sightsound.moments import times
 from sightsound.opening import Sources
 from sightsound.searching import Answer, Hit
 from sightsound.thumbnails import thumbnails
@@ -68,5 +69,6 @@ def _row(hit: Hit, sources: Sources, picture: bytes | None) -> str:
         shown = f'<a href="{html.escape(page_url)}">{shown}</a>'
     sure = "" if hit.confidence is None else f"{hit.confidence:.0%} · "
     credit = html.escape(source.credit(item))
+    when = f"{times(hit.moments)} · " if hit.moments else ""
     rest = ' class="rest"' if hit.probable is False else ""
-    return f"<li{rest}>{shown}<b>{name}</b><small>{sure}{credit}</small></li>"
+    return f"<li{rest}>{shown}<b>{name}</b><small>{sure}{when}{credit}</small></li>"

@@ -1,33 +1,45 @@
-"""Items that can't be read as long as something is not installed: they are counted and passed over, not failed."""
+"""What an index run passes over: items whose reader or encoder is not installed, or was not when the collection began."""
 
 from __future__ import annotations
 
-from collections import Counter
-
-from sightsound.media import Reader
+from sightsound.encoders import EncoderSet, choose
+from sightsound.media import missing
 from sightsound.registry import Registry
-from sightsound.types import Item, ItemKind
+from sightsound.types import Item
 
 
-class Skipping:
-    """Finds each item's reader, and remembers what the readers lack."""
+class Skips:
+    """Says of each item why it is passed over, and how that is mended."""
 
-    def __init__(self, registry: Registry) -> None:
-        self.readers: tuple[Reader, ...] = tuple(entry.thing for entry in registry.readers)
-        self._counted: Counter[tuple[ItemKind, str]] = Counter()
+    def __init__(self, registry: Registry, encoders: EncoderSet, collection: str) -> None:
+        self._registry = registry
+        self._encoders = encoders
+        self._collection = collection
+        self._deaf: str | None = None
 
-    def skips(self, item: Item) -> bool:
-        """Whether the item is to be passed over; it is then counted."""
-        reader = next((reader for reader in self.readers if reader.reads(item)), None)
-        missing = str(getattr(reader, "missing", ""))
-        self._counted[item.kind, missing] += bool(missing)
-        return bool(missing)
+    def reason(self, item: Item) -> str:
+        """Why the item can't be indexed; "" where it can."""
+        reader = next((one.thing for one in self._registry.readers if one.thing.reads(item)), None)
+        wanting = missing(reader, item) if reader and item.kind != "text" else ""
+        return wanting or (self.deaf if item.kind == "sound" else "")
+
+    def in_part(self, item: Item) -> str:
+        """Why only a part of the item can be indexed: the pictures of a film, and not its sound."""
+        return f"the sound of films: {self.deaf}" if item.kind == "film" and self.deaf else ""
 
     @property
-    def warnings(self) -> list[str]:
-        """A line for each thing that is missing, with the command that adds it."""
-        return [
-            f"{count:,} {kind}{'' if count == 1 else 's'} skipped. {missing}"
-            for (kind, missing), count in self._counted.items()
-            if missing
-        ]
+    def deaf(self) -> str:
+        """Why the collection can't take sounds; "" where it can."""
+        if self._deaf is None:
+            self._deaf = "" if self._encoders.reading("audio", "document") else self._advice()
+        return self._deaf
+
+    def _advice(self) -> str:
+        sets = self._encoders.sets
+        again = f"sightsound index --rebuild --collection {self._collection}"
+        if any(encoder.spec.reads == "audio" for encoder in choose(self._registry, sets).chosen):
+            return f"'{self._collection}' was made without an encoder of sounds; to build it anew: {again}"
+        if any(encoder.spec.reads == "audio" for encoder in choose(self._registry, ["starter"]).chosen):
+            wider = ",".join([*sets, "starter"])
+            return f"no encoder of '{self._collection}' reads sounds; to add one: {again} --encoders {wider}"
+        return "sounds need further packages: pip install 'sightsound[audio]'"

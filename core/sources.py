@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,6 +45,13 @@ class Source:
         if path is None:
             raise FileNotFoundError(f"{item.uri} has no local file, and {type(self).__name__} does not open others")
         return open_regular(path)
+
+    def beside(self, item: Item) -> Sequence[Item]:
+        """What lies beside an item and belongs to it: a film's subtitles, as items of the kind text that `open` opens.
+
+        The item's revision must change when they do. A reader gets them one by one, and their pieces are the item's.
+        """
+        return ()
 
     def view_url(self, item: Item) -> str | None:
         """The URL at which a page may show the item, or None where the page serves it itself."""

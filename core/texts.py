@@ -27,10 +27,11 @@ def passages(text: str) -> list[str]:
 
 
 def text_segments(item: Item) -> list[Segment]:
-    """The item's title and description, as segments."""
+    """The item's title, its tags and its description, as segments."""
     said: Metadata = item.metadata
-    titles = [Segment(item.id, "title", 0, text=said.title)] if said.title else []
-    return titles + [
+    short = [Segment(item.id, "title", 0, text=said.title)] if said.title else []
+    short += [Segment(item.id, "tag", 0, text=", ".join(said.tags)[:PASSAGE])] if said.tags else []
+    return short + [
         Segment(item.id, "description", number, text=passage)
         for number, passage in enumerate(passages(said.description))
     ]

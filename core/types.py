@@ -49,7 +49,7 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class AudioInput:
-    """A mono window of `seconds`, float32 in -1..1 at `rate` Hz."""
+    """A mono window of `seconds`, shorter only where the whole sound is, float32 in -1..1 at `rate` Hz."""
 
     rate: int
     seconds: float

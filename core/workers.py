@@ -19,7 +19,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from sightsound.errors import PluginError, SightsoundError
+from sightsound.config import number
+from sightsound.errors import MediaError, PluginError, SightsoundError
 from sightsound.jobs import LONG, Equipment, Failed, Job, Read, read_item
 from sightsound.registry import explain
 from sightsound.waiting import Waiting
@@ -253,6 +254,16 @@ class Workers:
     def _put(self, result: Any, size: int = 0) -> None:
         while not self._stopping.is_set() and not self._results.put(result, size, timeout=0.2):
             pass
+
+
+def read_alone(equipment: Equipment, job: Job) -> Iterator[Read]:
+    """One item's parts, read in a child of its own. Raises MediaError where it can't be read."""
+    with Workers(equipment, 1, number("deadline")) as workers:
+        for _, result in workers.run([(None, job)]):
+            if isinstance(result, Failed):
+                raise MediaError(result.reason)
+            if result is not None:
+                yield result
 
 
 def _died(worker: _Worker) -> str:

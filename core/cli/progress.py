@@ -95,11 +95,13 @@ def print_report(report: Report, dry_run: bool) -> None:
         (report.copied, "copies of what was known"),
         (report.unchanged, "unchanged"),
         (report.pruned, "removed"),
+        (sum(report.skipped.values()), "skipped"),
         (report.failed, "failed"),
-        (report.skipped, "skipped"),
     ]
     said = [f"{count:,} {what}" for count, what in lines if count]
     print(f"{plural(report.listed, 'item')}: {', '.join(said) or 'nothing to do'}")
+    for reason, count in report.skipped.items():
+        note(f"{count:,} skipped: {reason}")
     for warning in report.warnings:
         note(f"warning: {warning}")
     for uri, reason in report.failures[:SHOWN_FAILURES]:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sightsound.cli.progress import Bar
-from sightsound.encoders import EncoderSet, choose, of_collection
+from sightsound.encoders import EncoderSet, choose, for_indexing
 from sightsound.errors import ModelError, SourceError, UsageError
 from sightsound.indexing import index
 from sightsound.opening import OpenedSource, Sources, set_names
 from sightsound.rebuilding import rebuild
 from sightsound.registry import registry
 from sightsound.reports import Options, Report
+from sightsound.skipping import Skips
 from sightsound.stores.base import Collection, Store
 
 
@@ -21,7 +22,7 @@ def make(store: Store, name: str, encoders: str | None, wanted: list[OpenedSourc
     none is left behind."""
     chosen = choose(registry(), set_names(registry(), encoders))
     if options.dry_run:
-        return _counted(wanted)
+        return _counted(wanted, chosen, name)
     chosen.records()  # a model that is missing or refused says so before there is a collection
     collection = store.open(name, create=True)
     try:
@@ -41,7 +42,7 @@ def bring_up_to_date(
     """Index these sources, or all that the collection knows, into a collection that exists."""
     collection = store.open(name)
     try:
-        chosen = of_collection(registry(), collection)
+        chosen = for_indexing(registry(), collection)
         if not chosen.chosen:
             chosen = choose(registry(), set_names(registry(), encoders))
         elif encoders and choose(registry(), set_names(registry(), encoders)).sets != chosen.sets:
@@ -70,13 +71,19 @@ def make_anew(store: Store, name: str, encoders: str | None, wanted: list[Opened
     if not sources:
         raise UsageError(f"'{name}' remembers no source to rebuild from; name it: sightsound index SOURCE --rebuild")
     chosen = choose(registry(), set_names(registry(), encoders) if encoders or not have else have)
-    return _counted(sources) if options.dry_run else rebuild(store, name, sources, chosen, options, _run)
+    return _counted(sources, chosen, name) if options.dry_run else rebuild(store, name, sources, chosen, options, _run)
 
 
-def _counted(wanted: Sequence[OpenedSource]) -> Report:
+def _counted(wanted: Sequence[OpenedSource], encoders: EncoderSet, name: str) -> Report:
     """The report of a dry run in which everything is new."""
-    count = sum(1 for one in wanted for _ in one.source.items())
-    return Report(listed=count, added=count)
+    report, skips = Report(), Skips(registry(), encoders, name)
+    for item in (item for one in wanted for item in one.source.items()):
+        report.listed += 1
+        if reason := skips.reason(item):
+            report.skip(reason)
+        else:
+            report.added += 1
+    return report
 
 
 def _run(collection: Collection, wanted: Sequence[OpenedSource], encoders: EncoderSet, options: Options) -> Report:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json, say
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json, say
 from sightsound.errors import ItemMissing, UsageError
 from sightsound.filters import Filters, any_of, parse_condition, parse_date
 
 if TYPE_CHECKING:
     from sightsound.opening import Sources
     from sightsound.registry import Registry
-    from sightsound.searching import Answer, Part
+    from sightsound.searching import Answer, Part, Sort
     from sightsound.stores.base import Collection
+    from sightsound.types import ItemKind
 
 TagOption = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Only items with any of these tags.")]
 KindOption = Annotated[
@@ -41,8 +43,20 @@ PathsOption = Annotated[bool, typer.Option("--paths", help="Print paths only, a 
 SheetOption = Annotated[
     Path | None, typer.Option("--sheet", metavar="FILE", help="Write a contact sheet, one HTML file.")
 ]
+CutOption = Annotated[
+    Path | None,
+    typer.Option("--cut", metavar="FOLDER", help="Write the found moments of films and sounds as clips, with credits."),
+]
+EdlOption = Annotated[
+    Path | None, typer.Option("--edl", metavar="FILE", help="Write the found moments as a cut list (CMX 3600).")
+]
+CsvOption = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write the found moments as a table, with credits.")
+]
 
 KINDS = ("photo", "film", "sound", "text")
+FILE_KINDS: dict[str, ItemKind] = {"--image": "photo", "--sound": "sound", "--clip": "film"}
+_TIME = re.compile(r"(?:(\d+):)?(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 
 
 def register(app: typer.Typer) -> None:
@@ -57,6 +71,20 @@ class Output:
     as_json: bool
     paths: bool
     sheet: Path | None
+    cut: Path | None = None
+    edl: Path | None = None
+    table: Path | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    parts: tuple[Part, ...]
+    filters: Filters
+    sort: str
+    offset: int
+    limit: int
+    then: str = ""
+    within: float = 30.0
 
 
 def search_command(
@@ -68,10 +96,24 @@ def search_command(
         list[str] | None,
         typer.Option("--image", metavar="FILE[:WEIGHT]", help="A picture to search by, with a weight: ref.jpg:0.5"),
     ] = None,
+    sound: Annotated[
+        list[str] | None,
+        typer.Option("--sound", metavar="FILE[:WEIGHT]", help="A sound to search by, with a weight."),
+    ] = None,
+    clip: Annotated[
+        list[str] | None,
+        typer.Option("--clip", metavar="FILE[:WEIGHT]", help="A film to search by, its pictures and its sound."),
+    ] = None,
     like: Annotated[
         list[str] | None,
-        typer.Option("--like", metavar="ITEM[:WEIGHT]", help="An item, or a picture, to find others like."),
+        typer.Option("--like", metavar="ITEM[:WEIGHT]", help="An item, or a file, to find others like."),
     ] = None,
+    then: Annotated[
+        str, typer.Option("--then", metavar="WORDS", help="What must follow in the same film or sound, in words.")
+    ] = "",
+    within: Annotated[
+        str, typer.Option("--within", metavar="TIME", help="How soon it must follow: 30s, 2m, 1:30.")
+    ] = "30s",
     without: Annotated[list[str] | None, typer.Option("--not", metavar="WORDS", help="Words to push away.")] = None,
     kind: KindOption = None,
     tag: TagOption = None,
@@ -83,23 +125,31 @@ def search_command(
     offset: OffsetOption = 0,
     paths: PathsOption = False,
     sheet: SheetOption = None,
+    cut: CutOption = None,
+    edl: EdlOption = None,
+    table: CsvOption = None,
     store: StoreOption = None,
     collection: CollectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find photographs by words, by a picture, or by any mix of these.
+    """Find photographs, films and sounds by words, by a picture, a sound, a film, or by any mix of these.
 
     A weight after a colon says how much a part counts; below zero it pushes away. Matches below the line are
     probably chance.
     """
     filters = _filters(kind, tag, where, after, before)
     with opened(store, collection) as (plugins, found):
-        parts = _parts(found, words, text or [], image or [], like or [], without or [])
-        _answer(plugins, found, parts, filters, sort, offset, limit, Output(as_json, paths, sheet))
+        files = [(FILE_KINDS[option], name) for option, names in
+                 {"--image": image, "--sound": sound, "--clip": clip}.items() for name in names or []]  # fmt: skip
+        parts = _parts(found, words, text or [], files, like or [], without or [])
+        query = Asked(parts, filters, sort, offset, limit, then.strip(), seconds(within))
+        _answer(plugins, found, query, Output(as_json, paths, sheet, cut, edl, table))
 
 
 def similar_command(
-    item: Annotated[str, typer.Argument(metavar="ITEM-or-FILE", help="An item of the collection, or any picture.")],
+    item: Annotated[
+        str, typer.Argument(metavar="ITEM-or-FILE", help="An item of the collection, or any picture, sound or film.")
+    ],
     kind: KindOption = None,
     tag: TagOption = None,
     where: WhereOption = None,
@@ -114,11 +164,11 @@ def similar_command(
     collection: CollectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find items like one of the collection, or like a picture."""
+    """Find items like one of the collection, or like a file."""
     filters = _filters(kind, tag, where, after, before)
     with opened(store, collection) as (plugins, found):
         parts = _parts(found, "", [], [], [item], [])
-        _answer(plugins, found, parts, filters, sort, offset, limit, Output(as_json, paths, sheet))
+        _answer(plugins, found, Asked(parts, filters, sort, offset, limit), Output(as_json, paths, sheet))
 
 
 def _filters(
@@ -133,17 +183,31 @@ def _filters(
     return (*any_of("kind", kinds or []), *any_of("tag", tags or []), *conditions)
 
 
+def seconds(written: str) -> float:
+    """`30s`, `2m`, `1.5h`, `1:30` or plain seconds. Raises UsageError."""
+    match = _TIME.fullmatch(written.strip())
+    if not match or (match[1] and match[3]):
+        raise UsageError(f"'{written}' is no time; write 30s, 2m or 1:30")
+    unit = {"m": 60, "min": 60, "h": 3600}.get(match[3] or "s", 1)
+    return 60 * float(match[1] or 0) + float(match[2]) * unit
+
+
 def _parts(
-    collection: Collection, words: str, texts: list[str], images: list[str], likes: list[str], withouts: list[str]
+    collection: Collection,
+    words: str,
+    texts: list[str],
+    files: list[tuple[ItemKind, str]],
+    likes: list[str],
+    withouts: list[str],
 ) -> tuple[Part, ...]:
     from sightsound.searching import FilePart, TextPart
 
     parts: list[Part] = [TextPart(words)] if words.strip() else []
     parts += [TextPart(*_weighed(written)) for written in texts]
     parts += [TextPart(written, -1.0) for written in withouts]
-    for written in images:
+    for kind, written in files:
         path, weight = _weighed_file(written)
-        parts.append(FilePart(path, weight))
+        parts.append(FilePart(path, weight, kind))
     parts += [_like(collection, written) for written in likes]
     return tuple(parts)
 
@@ -183,35 +247,30 @@ def _like(collection: Collection, written: str) -> Part:
             missing = missing or error
         path = Path(reference).expanduser()
         if path.is_file():
-            return FilePart(path, counts)
+            return FilePart(path, counts, None)
     assert missing
     raise missing
 
 
-def _answer(
-    plugins: Registry,
-    collection: Collection,
-    parts: tuple[Part, ...],
-    filters: Filters,
-    sort: str,
-    offset: int,
-    limit: int,
-    output: Output,
-) -> None:
+def _answer(plugins: Registry, collection: Collection, asked: Asked, output: Output) -> None:
     from sightsound.encoders import of_collection
     from sightsound.opening import Sources
-    from sightsound.searching import Query, search
+    from sightsound.searching import Query, TextPart, search
 
-    if sort not in ("score", "date"):
-        raise UsageError(f"--sort is score or date, not '{sort}'")
-    query = Query(parts, filters, "date" if sort == "date" else "score", offset, limit)
+    if asked.sort not in ("score", "date"):
+        raise UsageError(f"--sort is score or date, not '{asked.sort}'")
+    then = TextPart(asked.then) if asked.then else None
+    order: Sort = "date" if asked.sort == "date" else "score"
+    query = Query(asked.parts, asked.filters, order, asked.offset, asked.limit, then, asked.within)
     answer = search(plugins, collection, of_collection(plugins, collection), query)
     sources = Sources(plugins, collection)
     if output.sheet:
         from sightsound.sheet import write_sheet
 
-        write_sheet(output.sheet, answer, sources, _title(parts))
+        write_sheet(output.sheet, answer, sources, _title(asked))
         note(f"Contact sheet: {output.sheet}")
+    if output.cut or output.edl or output.table:
+        _write_cuts(answer, sources, output, _title(asked))
     if output.as_json:
         from sightsound.answers import answer_object
 
@@ -223,11 +282,35 @@ def _answer(
         _print(answer, sources)
 
 
-def _title(parts: tuple[Part, ...]) -> str:
+def _write_cuts(answer: Answer, sources: Sources, output: Output, title: str) -> None:
+    from sightsound.cutlist import cuts_of, write_csv, write_edl
+
+    cuts = cuts_of(answer, sources)
+    if not cuts:
+        note("No moments of films or sounds were found: nothing to cut")
+        return
+    if output.edl:
+        write_edl(output.edl, cuts, title)
+        note(f"Cut list: {output.edl}")
+    if output.table:
+        write_csv(output.table, cuts)
+        note(f"Table of moments: {output.table}")
+    if output.cut:
+        from sightsound.cutting import CREDITS, cut_out
+
+        written = 0
+        for cut, made, reason in cut_out(cuts, output.cut, sources):
+            written += made is not None
+            if reason:
+                note(f"not cut: {cut.item.display_title}: {reason}")
+        note(f"{plural(written, 'clip')} in {output.cut}, with {CREDITS}" if written else "No clip was written")
+
+
+def _title(asked: Asked) -> str:
     from sightsound.searching import FilePart, TextPart
 
     said = []
-    for part in parts:
+    for part in asked.parts:
         name = (
             part.text
             if isinstance(part, TextPart)
@@ -236,11 +319,14 @@ def _title(parts: tuple[Part, ...]) -> str:
             else part.item_id[:8]
         )
         said.append(f"not {name}" if part.weight < 0 else name)
-    return " + ".join(said).replace("+ not", "− ") or "All items"
+    title = " + ".join(said).replace("+ not", "− ") or "All items"
+    return f"{title}, then {asked.then}" if asked.then else title
 
 
 def _print(answer: Answer, sources: Sources) -> None:
     """A line a hit, the probable ones first, and a line where the rest begins."""
+    from sightsound.moments import times
+
     if not answer.hits:
         say("Nothing found.")
         return
@@ -255,6 +341,8 @@ def _print(answer: Answer, sources: Sources) -> None:
         sure = "    " if hit.confidence is None else f"{hit.confidence:4.0%}"
         where = hit.item.path or hit.item.uri
         say(f"{sure}  {hit.item.id[:8]}  {hit.item.display_title}  {where}")
+        if hit.moments:
+            say(f"                {times(hit.moments)}")
         credit = sources.of(hit.item).credit(hit.item)
         if credit:
             say(f"                {credit}")

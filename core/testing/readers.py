@@ -13,7 +13,7 @@ from sightsound.media import Learnt, Piece, Reader, Wanted
 from sightsound.testing.expecting import expect, pickled
 from sightsound.types import AudioInput, ImageInput, Item, Metadata, SegmentKind
 
-WANTED = Wanted(ImageInput(min_side=64), AudioInput(rate=16000, seconds=1.0))
+WANTED = Wanted(ImageInput(min_side=64), (AudioInput(rate=16000, seconds=1.0), AudioInput(rate=48000, seconds=2.5)))
 
 
 def check_reader(reader: Reader, item: Item, data: bytes, wanted: Wanted = WANTED) -> list[Piece]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import stat
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from sightsound import Item, Metadata, file_uri
@@ -11,6 +14,7 @@ from sightsound.errors import UsageError
 from sightsound.types import ItemKind
 
 KINDS: dict[str, ItemKind] = {
+    **dict.fromkeys("wav flac ogg oga opus mp3 m4a aac".split(), "sound"),  # noqa: SIM905
     **dict.fromkeys("jpg jpeg jpe jfif png webp gif bmp tif tiff avif heic heif mpo".split(), "photo"),  # noqa: SIM905
     **dict.fromkeys("mp4 m4v mov mkv webm avi mpg mpeg mpe m2v ts mts m2ts ogv flv wmv asf 3gp 3g2".split(), "film"),  # noqa: SIM905
 }
@@ -23,12 +27,46 @@ def kind_of(path: Path) -> ItemKind | None:
 
 def file_item(path: Path, kind: ItemKind, metadata: Metadata | None = None) -> Item:
     """The item of a local file. A file that is gone, or no regular file, gives one that fails when opened."""
+    beside = "".join(f"+{_revision(one)}" for one in subtitles_of(path)) if kind == "film" else ""
+    return Item(file_uri(path), kind, _revision(path) + beside, metadata or Metadata())
+
+
+def _revision(path: Path) -> str:
     try:
         status = path.stat()
-        revision = f"{status.st_size}-{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else "special"
+        return f"{status.st_size}-{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else "special"
     except OSError:
-        revision = "missing"
-    return Item(file_uri(path), kind, revision, metadata or Metadata())
+        return "missing"
+
+
+def beside(item: Item) -> list[Item]:
+    """The subtitles that lie beside a film, as items."""
+    if item.kind != "film" or item.path is None:
+        return []
+    return [Item(file_uri(path), "text", _revision(path)) for path in subtitles_of(item.path)]
+
+
+def subtitles_of(path: Path) -> list[Path]:
+    """`reel.srt`, `reel.en.vtt` beside `reel.mp4`, by name."""
+    try:
+        changed = path.parent.stat().st_mtime_ns
+    except OSError:
+        return []
+    found = _subtitles_in(path.parent, changed)
+    stem = path.stem
+    return [path.parent / name for name in found if name.startswith(stem) and _LANGUAGE.fullmatch(name[len(stem) :])]
+
+
+_LANGUAGE = re.compile(r"(\.[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,4})?)?(\.(forced|sdh|cc))?\.(srt|vtt)", re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def _subtitles_in(folder: Path, changed: int) -> tuple[str, ...]:
+    """Names of all subtitles in a folder as it was at some time."""
+    try:
+        return tuple(sorted(entry.name for entry in os.scandir(folder) if entry.name.lower().endswith((".srt", ".vtt"))))
+    except OSError:
+        return ()
 
 
 def check_options(options: Mapping[str, str], known: tuple[str, ...], source: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sightsound import Item, Source
 from sightsound.errors import SourceError
-from sightsound.plugins.sources.files import check_options, file_item, kind_of
+from sightsound.plugins.sources.files import beside, check_options, file_item, kind_of
 
 IGNORED = (".*", "__MACOSX", "@eaDir", "Thumbs.db", "*.part")
 OPTIONS = ("ignore", "recursive")
@@ -59,6 +59,9 @@ class FolderSource(Source):
                 if hash(item.uri) not in seen:
                     seen.add(hash(item.uri))
                     yield item
+
+    def beside(self, item: Item) -> list[Item]:
+        return beside(item)
 
     def _files(self) -> Iterator[Path]:
         """Every file with a media extension, depth first."""

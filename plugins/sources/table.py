@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from sightsound import Item, Metadata, Source, file_uri
 from sightsound.errors import MediaError, SourceError
-from sightsound.plugins.sources.files import check_options, file_item, kind_of
+from sightsound.plugins.sources.files import beside, check_options, file_item, kind_of
 from sightsound.plugins.sources.folder import TABLES
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -81,6 +81,9 @@ class TableSource(Source):
             return super().open(item)
         except FileNotFoundError:
             raise MediaError(f"{self.path.name} names it, but there is no such file") from None
+
+    def beside(self, item: Item) -> list[Item]:
+        return beside(item)
 
     def _warn(self, message: str) -> None:
         if len(self.warnings) < 20:

@@ -1,10 +1,16 @@
-"""The encoders for words: the starter's, the text towers of other models, and sentence models."""
+"""Subtitles, and the encoders for words: the starter's, the text towers of other models, and sentence models."""
 
 from __future__ import annotations
 
 from sightsound import EncoderSpec, hookimpl
 from sightsound.errors import UsageError
 from sightsound.hookspecs import Register, SpecsFor
+from sightsound.plugins.text.subtitles import SubtitleReader
+
+
+@hookimpl
+def register_readers(register: Register) -> None:
+    register("subtitles", SubtitleReader())
 
 
 @hookimpl

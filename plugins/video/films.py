@@ -8,6 +8,7 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from sightsound.errors import MediaError
 
@@ -36,7 +37,8 @@ class Frame:
 class Film(Protocol):
     """An opened film. width, height: pixels as shown, upright; 0 where it has no pictures. fps: on average, or 0.
 
-    damage: what could not be read, known when the frames have been read.
+    damage, end: what could not be read, and the second at which the last frame is over, known when the frames have
+    been read.
     """
 
     width: int
@@ -44,6 +46,7 @@ class Film(Protocol):
     fps: float
     codec: str
     damage: str
+    end: float
 
     def frames(self, after: float = 0.0) -> Iterator[Frame]:
         """The frames from the second `after` on. Goes on behind what is damaged, and notes it. Raises MediaError where
@@ -77,6 +80,15 @@ def reduced(width: float, height: float, min_side: int) -> tuple[int, int]:
     """The size with its shorter side at `min_side`, never larger than it is."""
     scale = min(1.0, min_side / min(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def small_enough(picture: Picture, min_side: int) -> Picture:
+    """A decoded picture, its shorter side at `min_side` by the mean of what falls together."""
+    height, width = picture.shape[:2]
+    size = reduced(width, height, min_side)
+    if size == (width, height):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
 
 
 def clock(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, BinaryIO
 
 import av
@@ -33,9 +34,9 @@ class PyavFilm:
             raise MediaError(f"it has more than {STREAMS} streams, or takes too much memory to open") from None
         except (av.error.FFmpegError, ValueError, IndexError) as error:
             raise MediaError(f"the film is cut short or damaged: {_said(error)}") from error
-        self._stream = next((stream for stream in self._container.streams.video if not _is_cover(stream)), None)
+        self._stream: Any = next((stream for stream in self._container.streams.video if not _is_cover(stream)), None)
         self.width = self.height = 0
-        self.fps, self.codec, self.damage = 0.0, "", ""
+        self.fps, self.end, self.codec, self.damage = 0.0, 0.0, "", ""
         self._damaged, self._first = 0, 0.0
         self._reformatters: dict[int, VideoReformatter] = {}
         if self._stream is not None:
@@ -79,10 +80,11 @@ class PyavFilm:
             last = max(seconds, 0.0)
             if last >= after - 1e-6:
                 check_size(frame.width, frame.height)
-                yield Frame(last, lambda min_side, frame=frame: self._rgb(frame, min_side))
+                yield Frame(last, partial(self._rgb, frame))
         if last < 0:
             raise MediaError(f"no frame of it can be decoded{': ' + self.damage if self.damage else ''}")
-        self._sum_up(last + step)
+        self.end = last + step
+        self._sum_up()
 
     def _seek(self, seconds: float) -> None:
         try:
@@ -136,12 +138,12 @@ class PyavFilm:
             self._first = seconds
             self.damage = reason
 
-    def _sum_up(self, end: float) -> None:
+    def _sum_up(self) -> None:
         if self._damaged:
             places = f"{self._damaged:,} places" if self._damaged > 1 else "one place"
             self.damage = f"damaged in {places}, the first at {clock(self._first)} ({self.damage}); the rest is read"
-        elif self.duration > end * (1 + SHORT) + 1:
-            self.damage = f"it says that it lasts {clock(self.duration)}, and ends at {clock(end)}"
+        elif self.duration > self.end * (1 + SHORT) + 1:
+            self.damage = f"it says that it lasts {clock(self.duration)}, and ends at {clock(self.end)}"
 
 
 def _is_cover(stream: Any) -> bool:
@@ -151,7 +153,7 @@ def _is_cover(stream: Any) -> bool:
 
 def _turns(frame: Any) -> int:
     """Quarter turns to the left that set it upright."""
-    return round(frame.rotation / 90) % 4
+    return int(round(frame.rotation / 90) % 4)
 
 
 def _colours(frame: Any) -> Colorspace | None:

@@ -1,0 +1,56 @@
+"""What lies beside an item and belongs to it, such as a film's subtitles: part of its content, and of its pieces."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sightsound.errors import MediaError
+from sightsound.media import Learnt, Piece, Reader, Wanted, missing
+from sightsound.registry import explain
+from sightsound.sources import Source
+from sightsound.types import Item
+
+LARGEST = 20_000_000
+"""Bytes of such a file that are read."""
+
+
+def content_with(content: str, source: Source, item: Item) -> str:
+    """The content of an item and of what lies beside it, as one SHA-256; its own where nothing does."""
+    beside = source.beside(item)
+    if not beside:
+        return content
+    digest = hashlib.sha256(content.encode())
+    for one in beside:
+        try:
+            with source.open(one) as file:
+                digest.update(hashlib.sha256(file.read(LARGEST)).digest())
+        except (OSError, MediaError):  # gone meanwhile, or not to be read: said when it is read
+            digest.update(b"?")
+    return digest.hexdigest()
+
+
+def read_beside(source: Source, item: Item, readers: Sequence[Reader], wanted: Wanted) -> Iterator[Piece | Learnt]:
+    """The pieces of what lies beside the item. What can't be read costs only itself, and is told in the facts."""
+    faults: list[str] = []
+    for one in source.beside(item):
+        name = one.path.name if one.path else one.uri
+        reader = next((reader for reader in readers if reader.reads(one)), None)
+        if reader is None:
+            continue
+        if wanting := missing(reader, one):
+            faults.append(f"{name}: {wanting}")
+            continue
+        try:
+            with source.open(one) as file:
+                pieces = [made for made in reader.read(file, one, wanted) if isinstance(made, Piece)]
+        except MemoryError:
+            raise
+        except Exception as error:  # a stranger's file
+            faults.append(f"{name}: {error if isinstance(error, MediaError) else explain(error)}")
+            continue
+        yield from pieces
+    facts: dict[str, Any] = {"left_out": faults} if faults else {}
+    if facts:
+        yield Learnt(facts)
