@@ -155,7 +155,8 @@ class YAMNet:
             made = session.run(None, {"audio": quantised[start : start + BATCH]})
             scores.append(made[0].astype(np.float32))
             features.append(made[1][:, :, 0, 0])
-        logits = (np.concatenate(scores) - float(scales["class_scores_zero_point"])) * float(scales["class_scores_scale"])
+        zero, scale = float(scales["class_scores_zero_point"]), float(scales["class_scores_scale"])
+        logits = (np.concatenate(scores) - zero) * scale
         return owners, 1 / (1 + np.exp(-logits.clip(-60, 60))), np.concatenate(features)
 
     def encode(self, batch: Sequence[LogMel], role: Role = "document") -> tuple[Vectors, Vectors]:
