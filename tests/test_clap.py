@@ -117,7 +117,7 @@ def test_sounds_of_other_lengths_are_indexed_beside_each_other(
 ) -> None:
     """YAMNet's windows of 4 s at 16 kHz and CLAP's of 10 s at 48 kHz, in one collection."""
     (tmp_path / "sounds").mkdir()
-    soundfile.write(tmp_path / "sounds" / "tone.wav", np.tile(sounds()[0], 2), RATE)
+    soundfile.write(tmp_path / "sounds" / "tone.wav", np.tile(sounds()[1], 2), RATE)
     sets = f"starter,clap:{folder}"
     sightsound("index", tmp_path / "sounds", "--encoders", sets)
     spaces = sightsound("status", "--json").json["collections"][0]["spaces"]

@@ -61,7 +61,7 @@ def prepare(samples: Vectors) -> LogMel:
     least = 512 + 160 * (FRAMES - 1)
     padded = np.pad(samples, (0, max(0, least - len(samples))))
     magnitudes = np.abs(stft(padded, n_fft=512, hop_length=160, win_length=400, center=False, pad_mode="constant"))
-    return np.log(_mel() @ magnitudes + 0.001).T.astype(np.float16)
+    return np.asarray(np.log(_mel() @ magnitudes + 0.001).T, np.float16)
 
 
 @cache
