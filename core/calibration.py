@@ -82,8 +82,10 @@ def _words(collection: Collection, encoders: EncoderSet) -> Calibration | None:
     texts = texts[:: max(1, len(texts) // WORD_QUERIES)][:WORD_QUERIES]
     scores = np.zeros((len(texts), len(sample)), np.float32)
     for row, text in enumerate(texts):
-        found = [scored.score for scored in collection.text(text, len(sample), among=sample)]
-        scores[row, : len(found)] = found
+        found = dict[str, float]()
+        for scored in collection.text(text, len(sample), among=sample):
+            found[scored.item_id] = max(scored.score, found.get(scored.item_id, 0.0))
+        scores[row, : len(found)] = list(found.values())
     return calibrate(scores, WORDS_SPREAD, UPPER, scale_floor=1.0)
 
 

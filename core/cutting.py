@@ -1,7 +1,7 @@
 """Cutting found moments out of their files, as clips with a file of credits beside them. In a process of its own.
 
-Packets are copied as they are: nothing is encoded again, and nothing of the quality is lost. A film can only be cut where
-a picture stands for itself, so that its clip begins there: at the moment, or some seconds before.
+Packets are copied as they are: nothing is encoded again, and nothing of the quality is lost. A film can only be cut
+where a picture stands for itself, so that its clip begins there: at the moment, or some seconds before.
 """
 
 from __future__ import annotations

@@ -80,7 +80,8 @@ def followed(
             continue
         pairs = _pairs(_timed(candidate, by_id), _timed(other, by_id), within)
         if pairs:
-            (a, match), (b, then) = best = pairs[0]
+            best = pairs[0]
+            match, then = best[0][1], best[1][1]
             score = min(match.standardised, then.standardised)
             sure = confidence(score) if match.measured and then.measured else None
             whole = [Moment(one.start or 0.0, two.end or 0.0, m) for (one, m), (two, _) in pairs]

@@ -1,4 +1,4 @@
-"""What an index run passes over: items whose reader or encoder is not installed, or was not when the collection began."""
+"""What an index run passes over: items whose reader or encoder is not here, or was not when the collection began."""
 
 from __future__ import annotations
 

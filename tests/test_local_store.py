@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from sightsound.stores import open_local
 from sightsound.stores.base import Collection
 from sightsound.stores.local import LocalStore
 from sightsound.testing.stores import GREEN, RED, StoreContract, entry, found, item, parse
-from sightsound.types import Vectors
+from sightsound.types import Segment, Vectors
 
 # What the other processes of these tests begin with: `collection` in the store that they are given.
 PREAMBLE = """
@@ -270,13 +271,15 @@ def test_a_newer_schema_asks_for_an_upgrade(store: LocalStore) -> None:
     database = sqlite3.connect(folder_of(store) / "collection.sqlite")
     database.execute("PRAGMA user_version = 7")
     database.close()
-    with pytest.raises(NewerSchema, match=r"newer sightsound \(schema 7, this one reads 2\): upgrade sightsound"):
+    with pytest.raises(NewerSchema, match=r"newer sightsound \(schema 7, this one reads 3\): upgrade sightsound"):
         store.open("default")
 
 
 def _to_version_1(store: LocalStore) -> None:
     """Take the collection back to what the first version wrote."""
     with sqlite3.connect(folder_of(store) / "collection.sqlite") as database:
+        for what in ("TRIGGER subtitle_added", "TRIGGER subtitle_removed", "TABLE spoken", "VIEW spoken_text"):
+            database.execute(f"DROP {what}")
         for trigger in ("item_added", "item_removed", "item_changed", "vector_added", "vector_removed"):
             database.execute(f"DROP TRIGGER {trigger}")
         for index in ("items_not_ok", "items_kind"):
@@ -290,7 +293,9 @@ def _to_version_1(store: LocalStore) -> None:
 
 def test_a_collection_of_the_first_version_is_brought_up_to_date(store: LocalStore) -> None:
     collection = store.open("default", create=True)
-    collection.put([entry(item("a.jpg"), RED), entry(item("b.mp4", "film"), RED, GREEN)])
+    film = entry(item("b.mp4", "film"), RED, GREEN)
+    said = Segment(film.item.id, "subtitle", 0, 1.0, 2.0, "the lighthouse")
+    collection.put([entry(item("a.jpg"), RED), replace(film, segments=[*film.segments, said])])
     collection.fail(item("broken.jpg"), "broken")
     status = collection.status()
     collection.close()
@@ -299,6 +304,7 @@ def test_a_collection_of_the_first_version_is_brought_up_to_date(store: LocalSto
     assert collection.count() == 2 and collection.check() == []
     assert (collection.status().items, collection.status().failed) == (status.items, status.failed)
     assert collection.counts() == status.segments
+    assert [hit.segment_id for hit in collection.text("lighthouse", 5)] == [said.id]
     collection.remove([item("a.jpg").id])
     assert collection.count() == 1 and collection.counts() == {("colour", "frame"): 2}
     collection.close()

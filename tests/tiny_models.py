@@ -124,6 +124,33 @@ def siglip_folder(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def clap_folder(folder: Path, seed: int = 0, fused: bool = False) -> Path:
+    """transformers' CLAP."""
+    import torch
+    from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
+
+    word_tokenizer(folder)
+    words = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 2, "num_hidden_layers": 2}
+    config = ClapConfig(
+        text_config={**words, "vocab_size": 600, "max_position_embeddings": 66, "pad_token_id": 0},
+        audio_config={
+            "patch_embeds_hidden_size": 16,
+            "depths": [1, 1],
+            "num_attention_heads": [2, 2],
+            "hidden_size": 32,
+            "num_mel_bins": 64,
+            "spec_size": 256,
+            "projection_dim": 48,
+            "enable_fusion": fused,
+        },
+        projection_dim=48,
+    )
+    torch.manual_seed(seed)
+    ClapModel(config).save_pretrained(folder)
+    ClapFeatureExtractor(truncation="fusion" if fused else "rand_trunc").save_pretrained(folder)
+    return folder
+
+
 def sentence_folder(folder: Path, pooling: str = "mean_tokens", seed: int = 0) -> Path:
     """A BERT, as the library sentence-transformers saves it, with prompts."""
     import torch

@@ -13,6 +13,8 @@ from sightsound.filters import Filters
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
 
 Order = Literal["date", "added"]
+SPOKEN = 10
+"""Passages of subtitles that a text search gives of one item."""
 
 
 @dataclass(frozen=True)
@@ -191,10 +193,12 @@ class Collection(ABC):
 
     @abstractmethod
     def text(self, words: str, k: int, filters: Filters = (), among: Many[str] | None = None) -> list[Scored]:
-        """Items whose title, description, tags or name hold the words (stemmed), best first.
+        """The k items whose title, description, tags, name or subtitles hold the words (stemmed), best first.
 
-        The score is the share of the query's words found, each weighed by its rarity: 1.0 for all of them. Of
-        equal scores, the better BM25 comes first. `kind` says in which field the match is best.
+        An item comes once for what is said of it, its `kind` the field in which the match is best; and once for each
+        passage of its subtitles that holds a word, with that segment's id, the SPOKEN best of them.
+        The score is the share of the query's words found, each weighed by its rarity (the share of items that hold
+        it): 1.0 for all of them; a passage of subtitles counts by itself. Of equal scores, the better BM25 comes first.
         among: ids of the items to search, None for all; words are as rare as they are among all.
         """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sightsound.stores import schema, vectorfile, words
+from sightsound.stores import schema, spoken, vectorfile, words
 from sightsound.stores.rows import SEEN
 from sightsound.stores.shelves import Caches, Shelf, all_shelves
 from sightsound.stores.vectorfile import DamagedError
@@ -71,10 +71,10 @@ def passages_fault(connection: sqlite3.Connection) -> str:
 def mend_passages(connection: sqlite3.Connection) -> list[str]:
     fault = passages_fault(connection)
     if not fault:
-        return []
+        return spoken.mend(connection)
     connection.execute("INSERT INTO passages (passages) VALUES ('rebuild')")
     words.rebuild(connection)
-    return [f"mended: the text index was made again ({fault})"]
+    return [f"mended: the text index was made again ({fault})", *spoken.mend(connection)]
 
 
 def mend_caches(connection: sqlite3.Connection, caches: Caches, writable: bool) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sightsound.errors import NewerSchema, StoreError
 
-VERSION = 2
+VERSION = 3
 FORMAT = "sightsound collection"
 
 # Counted by triggers, since counting a million rows takes longer than searching them.
@@ -32,6 +32,18 @@ CREATE TRIGGER vector_removed AFTER DELETE ON vectors BEGIN
     UPDATE shelves SET held = held - 1 WHERE id = old.shelf;
 END;
 """
+# Each passage of subtitles is found by itself. The text stays in `segments`; the index follows it.
+_SPOKEN = """
+CREATE VIEW spoken_text AS SELECT rowid, text FROM segments WHERE kind = 'subtitle';
+CREATE VIRTUAL TABLE spoken USING fts5 (
+    text, content = "spoken_text", content_rowid = "rowid", tokenize = "porter unicode61 remove_diacritics 2");
+CREATE TRIGGER subtitle_added AFTER INSERT ON segments WHEN new.kind = 'subtitle' BEGIN
+    INSERT INTO spoken (rowid, text) VALUES (new.rowid, new.text);
+END;
+CREATE TRIGGER subtitle_removed AFTER DELETE ON segments WHEN old.kind = 'subtitle' BEGIN
+    INSERT INTO spoken (spoken, rowid, text) VALUES ('delete', old.rowid, old.text);
+END;
+"""
 _INDEXES = """
 CREATE INDEX items_not_ok ON items (state) WHERE state != 'ok';
 CREATE INDEX items_kind ON items (kind);
@@ -46,6 +58,7 @@ UPDATE shelves SET held = (SELECT count(*) FROM vectors v WHERE v.shelf = shelve
 MIGRATIONS: dict[int, str] = {
     2: "ALTER TABLE shelves ADD COLUMN held INTEGER NOT NULL DEFAULT 0; DROP INDEX items_unseen;"
     f"{_INDEXES}{_TALLIES}{_RECOUNT}",
+    3: f"{_SPOKEN} INSERT INTO spoken (spoken) VALUES ('rebuild');",
 }
 
 # items.state is what search sees: `ok` and `stale` are found. items.pending is the revision of which pieces
@@ -89,6 +102,7 @@ CREATE VIRTUAL TABLE passages USING fts5 (
 CREATE TABLE encoders (position INTEGER PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE states (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 {_TALLIES}
+{_SPOKEN}
 PRAGMA user_version = {VERSION};
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sightsound.filters import Filters
-from sightsound.stores import matching
+from sightsound.stores import matching, spoken
 from sightsound.stores.base import Scored
 from sightsound.stores.reading import count
 from sightsound.stores.rows import ITEM_COLUMNS, SEEN, item_of, json_list, passages
@@ -53,30 +53,53 @@ def terms_of(words: str) -> list[str]:
 def text_search(
     connection: sqlite3.Connection, words: str, k: int, filters: Filters, among: Iterable[str] | None
 ) -> list[Scored]:
-    """The k items that hold the most of the query's words, each word weighed by its rarity."""
+    """The k items that hold the most of the query's words, each weighed by its rarity, and what is said in them."""
     terms = [f'"{term}"' for term in terms_of(words)]
     if not terms or k <= 0:
         return []
     holders = [_holders(connection, term) for term in terms]
+    silent = spoken.is_empty(connection)
+    heard = holders if silent else [np.union1d(held, spoken.items_with(connection, term)) for held, term in
+                                    zip(holders, terms, strict=True)]  # fmt: skip
     total = max(1, count(connection))
-    weights = [math.log(1 + (total - len(held) + 0.5) / (len(held) + 0.5)) for held in holders]
+    weights = [math.log(1 + (total - len(held) + 0.5) / (len(held) + 0.5)) for held in heard]
     rowids, place = np.unique(np.concatenate(holders), return_inverse=True)
     shares = np.bincount(
         place.reshape(-1),
         weights=np.repeat(weights, [len(held) for held in holders]),
         minlength=len(rowids),
     ) / sum(weights)
-    allowed = np.full(len(rowids), True)
-    if filters:
-        allowed &= np.isin(rowids, matching.rowids(connection, filters))
-    if among is not None:
-        allowed &= np.isin(rowids, matching.rowids_of(connection, among))
-    rowids, shares = rowids[allowed], shares[allowed]
+    chosen = _chosen(connection, filters, among)
+    if chosen is not None:
+        allowed = np.isin(rowids, chosen)
+        rowids, shares = rowids[allowed], shares[allowed]
     # Rounded, so that sums in another order are still the same score.
     shares = np.minimum(shares.round(9), 1.0)
     query = " OR ".join(terms)
     kept = _best(connection, query, rowids, shares, k)
-    return _named(connection, query, {int(rowids[at]): float(shares[at]) for at in kept})
+    found = _named(connection, query, {int(rowids[at]): float(shares[at]) for at in kept})
+    if silent:
+        return found
+    passages_held = [spoken.passages_with(connection, term) for term in terms]
+    return _of_items([*found, *spoken.best(connection, passages_held, weights, chosen, k)], k)
+
+
+def _chosen(
+    connection: sqlite3.Connection, filters: Filters, among: Iterable[str] | None
+) -> npt.NDArray[np.int64] | None:
+    """The items that may be found, as rowids; None for all."""
+    chosen = matching.rowids(connection, filters) if filters else None
+    if among is not None:
+        named = matching.rowids_of(connection, among)
+        chosen = named if chosen is None else np.intersect1d(chosen, named)
+    return chosen
+
+
+def _of_items(found: list[Scored], k: int) -> list[Scored]:
+    """What belongs to the first k items by score; what an item says of itself comes before what is said in it."""
+    ordered = sorted(found, key=lambda scored: -scored.score)
+    kept = set(list(dict.fromkeys(scored.item_id for scored in ordered))[:k])
+    return [scored for scored in ordered if scored.item_id in kept]
 
 
 def _holders(connection: sqlite3.Connection, term: str) -> npt.NDArray[np.int64]:

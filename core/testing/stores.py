@@ -11,7 +11,7 @@ import pytest
 
 from sightsound.errors import CollectionMissing, StoreError, UsageError
 from sightsound.filters import Condition, parse_condition
-from sightsound.stores.base import Collection, EncoderRecord, Entry, Store
+from sightsound.stores.base import SPOKEN, Collection, EncoderRecord, Entry, Store
 from sightsound.types import Item, Metadata, Segment, SegmentKind, Space, Vectors, item_id
 
 RED, GREEN, BLUE, _ = np.eye(4, dtype=np.float32)
@@ -481,6 +481,43 @@ class StoreContract:
         assert {hit.item_id: hit.score for hit in among} == {id: whole[id] for id in (lakes[1].id, heron.id)}
         assert [hit.item_id for hit in collection.text("lake", 1, among=some)] == [lakes[1].id]
         assert collection.text("lake", 9, among=[]) == []
+
+    def test_what_is_said_is_found_at_its_moment(self, collection: Collection) -> None:
+        film, photo = item("reel.mp4", "film", title="The crossing"), item("a.jpg", title="A steamer in the harbour")
+        lines = ["The steamer leaves tonight.", "Nothing to see.", "Steamers, always steamers in the harbour!"]
+        said = [Segment(film.id, "subtitle", n, 10.0 * n, 10.0 * n + 4, line) for n, line in enumerate(lines)]
+        collection.put([Entry(film, said), entry(photo, RED)])
+        hits = collection.text("a steamer in the harbour", 5)
+        assert {hit.segment_id for hit in hits} == {said[0].id, said[2].id, f"{photo.id}:title:0"}
+        whole = {hit.segment_id: hit.score for hit in hits}
+        assert whole[said[2].id] == whole[f"{photo.id}:title:0"] == 1.0 > whole[said[0].id]
+        assert [hit.kind for hit in collection.text("tonight", 5)] == ["subtitle"]
+        assert [hit.kind for hit in collection.text("crossing", 5)] == ["title"]
+        assert {hit.item_id for hit in collection.text("harbour", 5, parse("kind=film"))} == {film.id}
+        assert {hit.item_id for hit in collection.text("harbour", 5, among=[photo.id])} == {photo.id}
+        assert len({hit.item_id for hit in collection.text("harbour", 1)}) == 1
+
+    def test_of_a_film_that_says_it_often_the_best_moments_are_found(self, collection: Collection) -> None:
+        film, other = item("reel.mp4", "film"), item("other.mp4", "film")
+        said = [Segment(film.id, "subtitle", n, float(n), n + 1.0, f"storm number {n}") for n in range(3 * SPOKEN)]
+        late = Segment(other.id, "subtitle", 0, 5.0, 6.0, "a storm")
+        collection.put([Entry(film, said), Entry(other, [late])])
+        hits = collection.text("storm", 2)
+        assert len([hit for hit in hits if hit.item_id == film.id]) == SPOKEN
+        assert late.id in {hit.segment_id for hit in hits}
+
+    def test_what_is_said_in_unseen_or_replaced_pieces_is_not_found(self, collection: Collection) -> None:
+        film = item("reel.mp4", "film")
+        begun = Entry(film, [Segment(film.id, "subtitle", 0, 0.0, 1.0, "the lighthouse")])
+        collection.put([begun], last=False)
+        assert collection.text("lighthouse", 5) == []
+        collection.put([begun], last=True)
+        assert len(collection.text("lighthouse", 5)) == 1
+        again = item("reel.mp4", "film", revision="2")
+        collection.put([Entry(again, [Segment(film.id, "subtitle", 0, 0.0, 1.0, "the windmill")])])
+        assert collection.text("lighthouse", 5) == [] and len(collection.text("windmill", 5)) == 1
+        collection.remove([film.id])
+        assert collection.text("windmill", 5) == [] and collection.check() == []
 
     def test_small_words_count_only_alone(self, collection: Collection) -> None:
         who = item("a.jpg", title="The Who")

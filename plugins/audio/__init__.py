@@ -17,6 +17,13 @@ def register_encoders(register: Register) -> None:
     register("starter", starter_set)
     register("clip", starter_set)
     register("hf", beside_two_towers)
+    register("clap", clap_set)
+
+
+def clap_set(argument: str) -> list[EncoderSpec]:
+    from sightsound.plugins.audio.clap import clap_set as made
+
+    return made(argument)
 
 
 def starter_set(argument: str) -> list[EncoderSpec]:
@@ -29,7 +36,7 @@ def starter_set(argument: str) -> list[EncoderSpec]:
 
 
 def beside_two_towers(argument: str) -> list[EncoderSpec]:
-    """Models of pictures and texts have the starter's vectors for titles, and so for sounds; sentence models have none."""
+    """Models of pictures have the starter's vectors for titles, and so for sounds; sentence models have none."""
     from sightsound.plugins.towers.sets import resolve
 
     return starter_set("") if resolve("hf", argument).pixels is not None else []

@@ -33,16 +33,19 @@ def container_metadata(container: Any) -> Metadata:
 
 def metadata(said: Mapping[str, str]) -> Metadata:
     """said: tags by their names in lower case."""
-    found = {
-        name: next((value for tag in tags if (value := _clean(said.get(tag, "")))), "")
-        for name, tags in _NAMES.items()
-    }
-    date = _DATE.match(found.pop("date"))
+    def first(name: str) -> str:
+        return next((value for tag in _NAMES[name] if (value := _clean(said.get(tag, "")))), "")
+
+    date = _DATE.match(first("date"))
     kept = [_clean(tag) for tag in re.split(r"[;,/|]", f"{said.get('genre', '')};{said.get('keywords', '')}")]
     return Metadata(
-        **found,
-        tags=tuple(dict.fromkeys(tag for tag in kept if tag and not tag.isdecimal()))[:MOST_TAGS],
-        date=date[0].replace(" ", "T") if date and not date[0].startswith("0000") else "",
+        first("title"),
+        first("description"),
+        tuple(dict.fromkeys(tag for tag in kept if tag and not tag.isdecimal()))[:MOST_TAGS],
+        first("author"),
+        first("licence"),
+        first("page_url"),
+        date[0].replace(" ", "T") if date and not date[0].startswith("0000") else "",
     )
 
 

@@ -159,4 +159,4 @@ class _Cutter:
 
 def _loudness(blocks: Vectors) -> Vectors:
     """Root mean square of each row."""
-    return np.sqrt(np.einsum("ns,ns->n", blocks, blocks) / max(1, blocks.shape[1]))
+    return np.asarray(np.sqrt(np.einsum("ns,ns->n", blocks, blocks) / max(1, blocks.shape[1])), np.float32)

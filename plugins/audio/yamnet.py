@@ -61,7 +61,7 @@ def prepare(samples: Vectors) -> LogMel:
     least = 512 + 160 * (FRAMES - 1)
     padded = np.pad(samples, (0, max(0, least - len(samples))))
     magnitudes = np.abs(stft(padded, n_fft=512, hop_length=160, win_length=400, center=False, pad_mode="constant"))
-    return np.log(_mel() @ magnitudes + 0.001).T.astype(np.float16)
+    return np.asarray(np.log(_mel() @ magnitudes + 0.001).T, np.float16)
 
 
 @cache
@@ -155,7 +155,8 @@ class YAMNet:
             made = session.run(None, {"audio": quantised[start : start + BATCH]})
             scores.append(made[0].astype(np.float32))
             features.append(made[1][:, :, 0, 0])
-        logits = (np.concatenate(scores) - float(scales["class_scores_zero_point"])) * float(scales["class_scores_scale"])
+        zero, scale = float(scales["class_scores_zero_point"]), float(scales["class_scores_scale"])
+        logits = (np.concatenate(scores) - zero) * scale
         return owners, 1 / (1 + np.exp(-logits.clip(-60, 60))), np.concatenate(features)
 
     def encode(self, batch: Sequence[LogMel], role: Role = "document") -> tuple[Vectors, Vectors]:

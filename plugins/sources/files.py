@@ -64,9 +64,10 @@ _LANGUAGE = re.compile(r"(\.[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,4})?)?(\.(forced|sdh
 def _subtitles_in(folder: Path, changed: int) -> tuple[str, ...]:
     """Names of all subtitles in a folder as it was at some time."""
     try:
-        return tuple(sorted(entry.name for entry in os.scandir(folder) if entry.name.lower().endswith((".srt", ".vtt"))))
+        names = sorted(entry.name for entry in os.scandir(folder))
     except OSError:
         return ()
+    return tuple(name for name in names if name.lower().endswith((".srt", ".vtt")))
 
 
 def check_options(options: Mapping[str, str], known: tuple[str, ...], source: str) -> None:

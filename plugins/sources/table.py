@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import urlsplit
 
 from sightsound import Item, Metadata, Source, file_uri
 from sightsound.errors import MediaError, SourceError
 from sightsound.plugins.sources.files import beside, check_options, file_item, kind_of
 from sightsound.plugins.sources.folder import TABLES
+from sightsound.types import ItemKind
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "path": ("file", "filename", "uri", "url", "image", "photo"),
@@ -27,9 +29,16 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "page_url": ("page", "link"),
     "date": (),
     "credit": (),
+    "kind": (),
     "id": (),
 }
 """What a column may say, and other names it may have."""
+NAMED: dict[str, ItemKind] = {
+    **dict.fromkeys(("photo", "image", "picture"), "photo"),
+    **dict.fromkeys(("film", "movie", "video"), "film"),
+    **dict.fromkeys(("sound", "audio", "music"), "sound"),
+}
+"""What the column `kind` may say, where a file's ending says nothing."""
 SAID = ("title", "description", "author", "licence", "page_url", "date", "credit")
 OPTIONS = (*COLUMNS, "encoding", "delimiter", "root")
 DELIMITERS = (",", ";", "\t", "|")
@@ -195,17 +204,17 @@ class TableSource(Source):
             extra={name: _text(value) for name, value in row.items() if name not in named and value not in (None, "")},
         )
         if "path" in said:
-            return self._file(str(said["path"]).strip(), metadata)
+            return self._file(str(said["path"]).strip(), metadata, str(said.get("kind", "")))
         if not metadata.title and not metadata.description:
             return None
         digest = hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()[:16]
         return Item(f"{file_uri(self.path)}#{said.get('id', digest)}", "text", digest, metadata)
 
-    def _file(self, written: str, metadata: Metadata) -> Item:
-        if re.match(r"[a-z][a-z0-9+.-]+://", written, re.IGNORECASE) and not written.startswith("file://"):
-            return Item(written, "photo", "remote", metadata)
+    def _file(self, written: str, metadata: Metadata, kind: str) -> Item:
+        remote = re.match(r"[a-z][a-z0-9+.-]+://", written, re.IGNORECASE) and not written.startswith("file://")
         path = self.root / Path(written.removeprefix("file://")).expanduser()
-        return file_item(path, kind_of(path) or "photo", metadata)
+        found = kind_of(Path(urlsplit(written).path) if remote else path) or NAMED.get(kind.strip().lower(), "photo")
+        return Item(written, found, "remote", metadata) if remote else file_item(path, found, metadata)
 
 
 def _text(value: Any) -> str:

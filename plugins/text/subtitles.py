@@ -26,7 +26,8 @@ PASSAGE, PASSAGE_SECONDS = 300, 12.0
 """Characters and seconds that one passage may grow to, of cues that follow each other within a sentence."""
 PAUSE = 1.0
 """Seconds without words that end a passage."""
-_TAG = re.compile(r"<[^<>]{0,500}>|\{\\[^{}]{0,500}\}")
+_TAG = re.compile(r"<[^<>\n]{0,100}>|\{[^{}\n]{0,100}\}")
+_OPENINGS = str.maketrans("<{", "  ")
 _ENDED = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 
 
@@ -64,7 +65,8 @@ def parse(data: bytes, ending: str) -> list[Cue]:
 
     if len(data) > LARGEST:
         raise MediaError(f"subtitles of more than {LARGEST // 1_000_000} MB are not read")
-    text = decoded(data).replace("\0", "")
+    # Marks go before the parser sees them: its own patterns take hours over a line of many that never close.
+    text = _TAG.sub("", decoded(data).replace("\0", "")).translate(_OPENINGS)
     if "-->" not in text:
         raise MediaError("these are no subtitles: no line has a time with an arrow")
     found = pysubs2.SSAFile.from_string(text, format_=ending[1:])
@@ -92,7 +94,7 @@ def decoded(data: bytes) -> str:
 
 def cleaned(cues: Iterable[tuple[float, float, str]]) -> list[Cue]:
     """Cues that say something at a time there is, in order; one that ends before it begins is taken to be short."""
-    found = []
+    found: list[Cue] = []
     for start, end, text in cues:
         said = " ".join(html.unescape(_TAG.sub("", text)).split())[:LONGEST_CUE].strip()
         if said and 0 <= start <= LATEST and len(found) < MOST:

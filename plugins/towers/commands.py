@@ -19,7 +19,7 @@ models = typer.Typer(
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="As --encoders takes it: clip:NAME/WEIGHTS, hf:NAME, or clip for the default."
+        metavar="MODEL", help="As --encoders takes it: clip:NAME/WEIGHTS, hf:NAME, clap:NAME; or clip, clap."
     ),
 ]
 PickleOption = Annotated[
@@ -77,7 +77,11 @@ def pull(model: ModelArgument) -> None:
     name, _, argument = model.partition(":")
     if is_path(argument):
         raise UsageError(f"{argument} is on this machine: there is nothing to fetch. Check it: models verify {model}")
-    if name == "hf" and argument:
+    if name == "clap":
+        from sightsound.plugins.audio.clap import DEFAULT
+
+        hub.pull_hf(argument or DEFAULT)
+    elif name == "hf" and argument:
         hub.pull_hf(argument)
     else:
         found = resolve(name, argument)
@@ -139,8 +143,8 @@ def _verified(name: str) -> dict[str, Any]:
             )
             if wanted and made != wanted:
                 raise ModelError(f"{path} is damaged: its SHA-256 is not the hub's. Delete it and pull the model again")
-        for which in ("image", "text") if found.pixels else ("text",):
-            found.fingerprint("image" if which == "image" else "text")
+        for which in found.towers:
+            found.fingerprint(which)
     except SightsoundError as error:
         problem = str(error)
     return {"model": name, "problem": problem, "files": files}

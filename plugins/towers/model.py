@@ -19,7 +19,7 @@ from sightsound.types import Role, Space
 if TYPE_CHECKING:
     import torch
 
-Which = Literal["image", "text"]
+Which = Literal["image", "text", "audio"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,10 @@ class Model(ABC):
     def prompt(self, role: Role) -> str:
         """What is put before a text."""
         return ""
+
+    @property
+    def towers(self) -> tuple[Which, ...]:
+        return ("image", "text") if self.pixels else ("text",)
 
     @property
     def here(self) -> bool:

@@ -13,14 +13,24 @@ from sightsound.plugins.towers import catalogue, huggingface, openclip
 from sightsound.plugins.towers.model import Model, Which
 from sightsound.plugins.towers.tower import Load
 
-LIBRARIES = {"clip": "open_clip", "hf": "transformers"}
-RESOLVE: dict[str, Callable[[str], Model]] = {"clip": openclip.resolve, "hf": huggingface.resolve}
+LIBRARIES = {"clip": "open_clip", "hf": "transformers", "clap": "transformers"}
+RESOLVE: dict[str, Callable[[str], Model]] = {
+    "clip": openclip.resolve,
+    "hf": huggingface.resolve,
+    "clap": lambda argument: _clap(argument),
+}
+
+
+def _clap(argument: str) -> Model:
+    from sightsound.plugins.audio.clap import resolve as clap
+
+    return clap(argument)
 
 
 def resolve(name: str, argument: str) -> Model:
     """The model that a set's argument names. Raises UsageError, ModelError, PluginError without the set's extra."""
     if name not in RESOLVE:
-        raise PluginError(f"Models are named clip:NAME/WEIGHTS or hf:NAME, not {name}:{argument}")
+        raise PluginError(f"Models are named clip:NAME/WEIGHTS, hf:NAME or clap:NAME, not {name}:{argument}")
     if find_spec(LIBRARIES[name]) is None:
         raise PluginError(
             f"The encoder set {name} needs further packages: pip install 'sightsound[{name}]', and then its weights:"
