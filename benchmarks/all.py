@@ -92,7 +92,7 @@ def main() -> None:
         table=table(rows),
         towers=table(clip),
         peer=towers.peer_version(work),
-        batch=towers.CPU_BATCH,
+        batch=towers.BATCH,
         query=towers.QUERY,
         million=table(large),
         queries=million.QUERIES,

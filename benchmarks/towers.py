@@ -27,12 +27,11 @@ from report import Row, table
 
 from sightsound.config import setting
 from sightsound.encoders import choose
-from sightsound.indexing import default_workers
+from sightsound.indexing import BATCH, default_workers
 from sightsound.jobs import Equipment, Job
 from sightsound.opening import open_source
 from sightsound.plugins.towers.devices import device_for, precision_on
 from sightsound.plugins.towers.exports import exported
-from sightsound.plugins.towers.sessions import CPU_BATCH
 from sightsound.plugins.towers.sets import resolve
 from sightsound.registry import registry
 from sightsound.workers import Workers
@@ -125,14 +124,14 @@ def _export_for_peer(model: Path, place: Path) -> None:
 
 def bare(model: Path, count: int) -> float:
     """Pictures a second of ONNX Runtime alone, on pixels that are ready, on all cores."""
-    session = exported(resolve("clip", str(model)), "image", "fp32", print).session(many=True)
-    pixels = np.random.default_rng(0).integers(0, 256, (CPU_BATCH, 256, 256, 3), dtype=np.uint8)
-    session.run([pixels])
-    batches = max(1, count // CPU_BATCH)
+    session = exported(resolve("clip", str(model)), "image", "fp32", print).session()
+    pixels = np.random.default_rng(0).integers(0, 256, (BATCH, 256, 256, 3), dtype=np.uint8)
+    session.run([pixels], "document")
+    batches = max(1, count // BATCH)
     began = time.perf_counter()
     for _ in range(batches):
-        session.run([pixels])
-    return batches * CPU_BATCH / (time.perf_counter() - began)
+        session.run([pixels], "document")
+    return batches * BATCH / (time.perf_counter() - began)
 
 
 def seconds(command: list[Any], cwd: Path, **environment: str) -> float:
@@ -198,9 +197,9 @@ def forward(model: Path, device: str, count: int) -> float:
 
     runner = TorchRunner(resolve("clip", str(model)).build("image").module, device, precision_on(device), print)
     pixels = np.random.default_rng(0).integers(0, 256, (count, 256, 256, 3), dtype=np.uint8)
-    runner.run([pixels])
+    runner.run([pixels], "document")
     began = time.perf_counter()
-    runner.run([pixels])
+    runner.run([pixels], "document")
     return count / (time.perf_counter() - began)
 
 
