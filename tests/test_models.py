@@ -321,7 +321,7 @@ def test_an_export_that_gives_other_vectors_is_not_used(
     from sightsound.plugins.towers.sessions import Session
 
     run = Session.run
-    monkeypatch.setattr(Session, "run", lambda self, arrays: np.roll(run(self, arrays), 1, axis=1))
+    monkeypatch.setattr(Session, "run", lambda self, *given: np.roll(run(self, *given), 1, axis=1))
     with pytest.raises(exports.ExportError, match="gives other vectors than torch"):
         exporting.export(resolve("clip", str(folder)), "image", "fp32", tmp_path)
 
@@ -349,14 +349,14 @@ def test_out_of_memory_halves_the_batch_and_says_so_once() -> None:
     runner = TorchRunner(module, "cpu", "fp32", said.append)
     given = np.arange(200, dtype=np.float32).reshape(100, 2)
     for _ in range(2):
-        assert np.array_equal(runner.run([given]), given), "all of them, in order, none twice"
+        assert np.array_equal(runner.run([given], "document"), given), "all of them, in order, none twice"
     assert runner.batch == 4 and max(module.batches) == 4
     assert len(said) == 1 and "memory ran out" in said[0]
 
 
 def test_a_model_that_does_not_fit_at_all_says_what_to_do() -> None:
     with pytest.raises(ModelError, match="--device cpu"):
-        TorchRunner(Small(0), "cpu", "fp32", lambda line: None).run([np.zeros((4, 2), np.float32)])
+        TorchRunner(Small(0), "cpu", "fp32", lambda line: None).run([np.zeros((4, 2), np.float32)], "document")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def picture_facts(picture: Decoded) -> dict[str, Any]:
 
 def palette(image: Image.Image) -> list[list[Any]]:
     """Up to five colours by median cut, with their shares of the area, the largest first."""
-    small = image.resize((48, 48), Image.Resampling.BOX)
+    small = image.resize((32, 32), Image.Resampling.BOX)
     cut = small.quantize(COLOURS, Image.Quantize.MEDIANCUT)
     colours = bytes(cut.getpalette() or [])
     counted = sorted((-count, number) for number, count in enumerate(cut.histogram()[:COLOURS]) if count)

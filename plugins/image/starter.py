@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sightsound import EncoderSpec, ImageInput, Role, Space, Vectors
-from sightsound.config import cores
+from sightsound.onnxmodel import OnnxModel, parts
 from sightsound.plugins.image.adapter import Adapter
 
 MODELS = Path(__file__).parent / "models"
@@ -58,20 +57,15 @@ def prepare(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 class Starter:
     """Loads its weights at the first picture."""
 
+    def __init__(self) -> None:
+        weights = MODELS / "efficientnet-lite0.onnx"
+        self._models: dict[Role, OnnxModel] = {role: OnnxModel(weights, role) for role in ("document", "query")}
+
     @cached_property
     def fingerprint(self) -> str:
         files = json.loads((MODELS / "manifest.json").read_text(encoding="utf-8"))
         parts = [files[name]["sha256"][:16] for name in ("efficientnet-lite0.onnx", "adapter.npz", "heads.npz")]
         return f"efficientnet-lite0 {' '.join(parts)} side {SIDE} conse {CONSE}"
-
-    @cached_property
-    def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = cores()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return onnxruntime.InferenceSession(str(MODELS / "efficientnet-lite0.onnx"), options)
 
     @cached_property
     def _adapter(self) -> Adapter:
@@ -87,23 +81,23 @@ class Starter:
         """What `prepare` made -> float32 (n, 384) in the text space and (n, 256) in the picture space."""
         text = np.zeros((len(batch), TEXT_SPACE.dims), np.float32)
         picture = np.zeros((len(batch), PICTURE_SPACE.dims), np.float32)
-        for rows, outputs in self.layers(batch):
+        for rows, outputs in self.layers(batch, role):
             text[rows] = self.into_text_space(outputs)
             features: Vectors = outputs[0] - self._heads["mean"]
             picture[rows] = _unit(features @ self._heads["components"])
         return text, picture
 
-    def layers(self, batch: Sequence[npt.NDArray[np.uint8]]) -> list[tuple[list[int], list[Vectors]]]:
+    def layers(
+        self, batch: Sequence[npt.NDArray[np.uint8]], role: Role = "document"
+    ) -> Iterator[tuple[list[int], list[Vectors]]]:
         """The model's outputs for rows of one shape at a time: features, probabilities, blocks 15, 14, 10, 7."""
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for row, pixels in enumerate(batch):
             by_shape[pixels.shape].append(row)
-        found = []
-        for rows in by_shape.values():
-            for start in range(0, len(rows), BATCH):
-                chosen = rows[start : start + BATCH]
-                found.append((chosen, self._session.run(None, {"pixels": np.stack([batch[row] for row in chosen])})))
-        return found
+        most = next(parts(len(batch), BATCH)).stop
+        chosen = [rows[start : start + most] for rows in by_shape.values() for start in range(0, len(rows), most)]
+        outputs = self._models[role].run([{"pixels": np.stack([batch[row] for row in rows])} for rows in chosen])
+        return zip(chosen, outputs, strict=True)
 
     def into_text_space(self, outputs: Sequence[Vectors], conse: float = CONSE, adapted: float = 1.0) -> Vectors:
         """The adapter's and ConSE's vectors, summed with these shares: float32 (n, 384), rows of unit length."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sightsound import EncoderSpec, Role, Space, TextInput, Vectors
+from sightsound.onnxmodel import Feed, OnnxModel, parts
 
 MODELS = Path(__file__).parent / "models"
 SPACE = Space("minilm", 384)
@@ -39,19 +40,15 @@ def background() -> list[str]:
 class MiniLM:
     """Loads its weights at the first text."""
 
+    def __init__(self) -> None:
+        weights = MODELS / "all-MiniLM-L6-v2.onnx"
+        self._models: dict[Role, OnnxModel] = {role: OnnxModel(weights, role) for role in ("document", "query")}
+
     @cached_property
     def fingerprint(self) -> str:
         files = json.loads((MODELS / "manifest.json").read_text(encoding="utf-8"))
         weights, tokens = files["all-MiniLM-L6-v2.onnx"]["sha256"], files["tokenizer.json"]["sha256"]
         return f"all-MiniLM-L6-v2 {weights[:16]} {tokens[:16]} tokens {TOKENS}"
-
-    @cached_property
-    def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return onnxruntime.InferenceSession(str(MODELS / "all-MiniLM-L6-v2.onnx"), options)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -66,13 +63,18 @@ class MiniLM:
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(list(batch))]
         vectors = np.zeros((len(tokens), SPACE.dims), np.float32)
         by_length = sorted(range(len(tokens)), key=lambda number: len(tokens[number]))
-        for start in range(0, len(by_length), BATCH):
-            chosen = by_length[start : start + BATCH]
-            width = max(len(tokens[number]) for number in chosen)
-            ids = np.zeros((len(chosen), width), np.int64)
-            mask = np.zeros_like(ids)
-            for row, number in enumerate(chosen):
-                ids[row, : len(tokens[number])] = tokens[number]
-                mask[row, : len(tokens[number])] = 1
-            vectors[chosen] = self._session.run(None, {"ids": ids, "mask": mask})[0]
+        chosen = [by_length[part] for part in parts(len(tokens), BATCH)]
+        outputs = self._models[role].run([_padded([tokens[number] for number in rows]) for rows in chosen])
+        for rows, (found,) in zip(chosen, outputs, strict=True):
+            vectors[rows] = found
         return vectors
+
+
+def _padded(tokens: Sequence[Sequence[int]]) -> Feed:
+    """ids and mask, int64 (n, length of the longest)."""
+    ids = np.zeros((len(tokens), max(map(len, tokens))), np.int64)
+    mask = np.zeros_like(ids)
+    for row, mine in enumerate(tokens):
+        ids[row, : len(mine)] = mine
+        mask[row, : len(mine)] = 1
+    return {"ids": ids, "mask": mask}

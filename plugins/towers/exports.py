@@ -58,8 +58,8 @@ class Export:
     folder: Path
     manifest: Manifest
 
-    def session(self, many: bool) -> Session:
-        return Session(self.folder / MODEL, many)
+    def session(self) -> Session:
+        return Session(self.folder / MODEL)
 
 
 def exports_folder() -> Path:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from sightsound.errors import ModelError
-from sightsound.types import Vectors
+from sightsound.types import Role, Vectors
 
 FIRST = 8
 """Inputs of the batch that shows how much memory one takes."""
@@ -35,8 +35,8 @@ class TorchRunner:
         self._said = False
         self.batch = 0
 
-    def run(self, arrays: Sequence[npt.NDArray[Any]]) -> Vectors:
-        """Raises ModelError where not even one input fits into memory."""
+    def run(self, arrays: Sequence[npt.NDArray[Any]], role: Role) -> Vectors:
+        """The same in either role. Raises ModelError where not even one input fits into memory."""
         count = len(arrays[0])
         if not self.batch:
             self.batch = self._fitting([array[:FIRST] for array in arrays])

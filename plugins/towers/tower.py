@@ -23,7 +23,7 @@ warn = logging.getLogger("sightsound").warning
 
 
 class Runner(Protocol):
-    def run(self, arrays: Sequence[npt.NDArray[Any]]) -> Vectors: ...
+    def run(self, arrays: Sequence[npt.NDArray[Any]], role: Role) -> Vectors: ...
 
 
 @dataclass(frozen=True)
@@ -59,28 +59,27 @@ class Tower:
             self._runners[device] = self._runner(device, precision_of_queries() if beside else precision_on(device))
         runner = self._runners[device]
         if self._which == "image":
-            return runner.run([np.stack(batch)])
+            return runner.run([np.stack(batch)], role)
         prompt = self._model.prompt(role)
-        return self._by_length(runner, *self._tokenize([prompt + text for text in batch]))
+        return self._by_length(runner, *self._tokenize([prompt + text for text in batch]), role)
 
-    def _by_length(self, runner: Runner, ids: Ids, mask: Ids) -> Vectors:
+    def _by_length(self, runner: Runner, ids: Ids, mask: Ids, role: Role) -> Vectors:
         """Short texts beside short ones, so that little is computed for what fills the rows."""
         lengths = mask.sum(axis=1)
         if lengths.min() == ids.shape[1] or len(ids) <= 1:
-            return runner.run([ids, mask])
+            return runner.run([ids, mask], role)
         order = np.argsort(lengths, kind="stable")
         vectors = np.empty((len(ids), self._model.space.dims), np.float32)
         for start in range(0, len(ids), 32):
             rows = order[start : start + 32]
             width = ids.shape[1] if self._fixed else int(lengths[rows].max())
-            vectors[rows] = runner.run([ids[rows, :width], mask[rows, :width]])
+            vectors[rows] = runner.run([ids[rows, :width], mask[rows, :width]], role)
         return vectors
 
     def _runner(self, device: str, precision: str) -> Runner:
         if device == "cpu":
             try:
-                only_queries = self._which == "text" and self._model.pixels is not None
-                return self._export(precision).session(many=not only_queries)
+                return self._export(precision).session()
             except ExportError as error:
                 warn(
                     f"{self._model.title} ({self._which}) can't be used by ONNX Runtime and runs by torch, which is"
@@ -91,7 +90,7 @@ class Tower:
 
         built = self._built
         runner = TorchRunner(built.module, device, precision, warn)
-        made = runner.run([np.zeros((1, *self._shape), np.uint8)]) if self._which == "image" else None
+        made = runner.run([np.zeros((1, *self._shape), np.uint8)], "query") if self._which == "image" else None
         if made is not None and made.shape[1] != self._model.space.dims:
             raise ModelError(
                 f"The vectors of {self._model.title} have {made.shape[1]} dims, and its config says"
