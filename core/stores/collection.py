@@ -134,6 +134,10 @@ class LocalCollection(Collection):
             row = connection.execute("SELECT value FROM states WHERE key = ?", (key,)).fetchone()
         return json.loads(row[0]) if row else None
 
+    def kept(self) -> dict[str, Any]:
+        with self._database.reading() as connection:
+            return {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM states")}
+
     def items(self, ids: Iterable[str]) -> dict[str, Item]:
         query = f"SELECT {ITEM_COLUMNS} FROM items i WHERE i.id IN {_LISTED}"
         return {item.id: item for item in self._items(query, ids)}
@@ -142,8 +146,8 @@ class LocalCollection(Collection):
         with self._database.reading() as connection:
             return reading.find(connection, reference)
 
-    def scan(self, filters: Filters = ()) -> Iterator[Item]:
-        condition, values = sqlfilters.where(filters)
+    def scan(self, filters: Filters = (), failed: bool = False) -> Iterator[Item]:
+        condition, values = sqlfilters.where(filters, failed)
         query = f"SELECT {ITEM_COLUMNS} FROM items i WHERE i.id > ? AND {condition} ORDER BY i.id LIMIT ?"
         last = ""
         while True:

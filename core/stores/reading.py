@@ -62,7 +62,7 @@ def vectors(connection: sqlite3.Connection, space: str, segment_ids: Iterable[st
         "CROSS JOIN vectors v ON v.segment = s.rowid JOIN shelves h ON h.id = v.shelf AND h.space = ?"
     )
     return {
-        f"{id}:{kind}:{number}": _full(vector)
+        f"{id}:{kind}:{number}": np.frombuffer(vector, "<f2").astype(np.float32)
         for id, kind, number, vector in connection.execute(query, (json_list(wanted), space))
     }
 
@@ -165,6 +165,3 @@ def counts(connection: sqlite3.Connection) -> dict[tuple[str, SegmentKind], int]
     return {(space, kind): count for space, kind, count in connection.execute(query) if count}
 
 
-def _full(vector: bytes) -> Vectors:
-    full: Vectors = unit(np.frombuffer(vector, "<f2").astype(np.float32)[None])[0]
-    return full

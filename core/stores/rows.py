@@ -11,9 +11,12 @@ from urllib.parse import unquote
 
 from sightsound.types import Item, Metadata
 
-ITEM_COLUMNS = "i.id, i.uri, i.kind, i.revision, i.content, i.state, i.reason, i.facts, i.layers, i.metadata, i.pending"
+ITEM_COLUMNS = (
+    "i.id, i.uri, i.kind, i.revision, i.content, i.state, i.reason, i.facts, i.layers, i.added, i.metadata, i.pending"
+)
 SEEN = "i.state IN ('ok', 'stale')"
 """What search, listings and counts are about."""
+SEEN_OR_FAILED = "i.state != 'partial'"
 UNSEEN = "i.state != 'ok' AND i.state != 'stale'"
 FAILED = "i.state != 'ok' AND i.state IN ('failed', 'stale')"
 """The others, and what failed: both by the index of the items that are not `ok`."""
@@ -27,10 +30,12 @@ def item_of(row: sqlite3.Row | tuple[Any, ...], planned: bool = False) -> Item:
 
     planned: say `partial`, with the revision under way, for an item of which pieces are being written.
     """
-    id, uri, kind, revision, content, state, reason, facts, layers, metadata, pending = row
+    id, uri, kind, revision, content, state, reason, facts, layers, added, metadata, pending = row
     if planned and pending is not None:
         state, revision = "partial", pending
-    item = Item(uri, kind, revision, id=id, content=content, facts=json.loads(facts), state=state, reason=reason)
+    item = Item(
+        uri, kind, revision, id=id, content=content, facts=json.loads(facts), state=state, reason=reason, added=added
+    )
     if metadata is not None:
         object.__setattr__(item, "metadata", metadata_of(json.loads(metadata)))
         return item

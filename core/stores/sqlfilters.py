@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from sightsound.errors import UsageError
 from sightsound.filters import FIELDS, NUMBER_FIELDS, WORD_FIELDS, Condition, Filters
-from sightsound.stores.rows import SEEN, clean, sortable_date
+from sightsound.stores.rows import SEEN, SEEN_OR_FAILED, clean, sortable_date
 
 # Sorts after whatever may follow a date.
 _AFTER = "\U0010ffff"
 _COMPARISONS = {"is": "=", ">=": ">=", "<=": "<="}
 
 
-def where(filters: Filters) -> tuple[str, list[str | float]]:
-    """A condition on `items i` that holds for items that search can find and all filters, and its values."""
-    clauses, values = [SEEN], list[str | float]()
+def where(filters: Filters, failed: bool = False) -> tuple[str, list[str | float]]:
+    """A condition on `items i` that holds for items that search can find and all filters, and its values.
+
+    failed: also for items that failed and can't be found.
+    """
+    clauses, values = [SEEN_OR_FAILED if failed else SEEN], list[str | float]()
     for condition in filters:
         clause, bound = _clause(condition)
         clauses.append(clause)

@@ -36,6 +36,8 @@ _INSERT_SEGMENT = (
     'INSERT INTO segments (rowid, item, kind, number, start, "end", text, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?)'
 )
 _INSERT_VECTOR = "INSERT INTO vectors (rowid, segment, shelf, vector) VALUES (?, ?, ?, ?)"
+_ROUNDING = 1e-3
+"""By how much rounding to float16 changes the length of a vector, at most."""
 _INSERT_WORD = "INSERT INTO words (field, folded, word, item) VALUES (?, ?, ?, ?)"
 
 
@@ -130,6 +132,7 @@ class _Batch:
 
     def _write_items(self) -> list[tuple[Entry, int]]:
         placed, inserts, updates, revisions, spoken = [], [], [], [], []
+        added = itertools.count(self.now, 1e-6)  # in the order in which they were put
         fresh = itertools.count(_next_rowid(self.connection, "items"))
         for entry in self.entries:
             known = self.known.get(entry.item.id)
@@ -144,7 +147,7 @@ class _Batch:
             if known:
                 updates.append((*values, rowid))
             else:
-                inserts.append((*values, self.now, item.id, rowid))
+                inserts.append((*values, item.added or next(added), item.id, rowid))
         self.connection.executemany(_INSERT_ITEM, inserts)
         self.connection.executemany(_UPDATE_ITEM, updates)
         self.connection.executemany("UPDATE items SET pending = ?, uri = ? WHERE rowid = ?", revisions)
@@ -280,7 +283,7 @@ def _each_item_once(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 
 
 def _rounded(space: str, vectors: Sequence[Vectors]) -> npt.NDArray[np.float16]:
-    """Vectors as they are stored: unit length, float16."""
+    """Vectors as they are stored: unit length, float16. Those that a store gave out stay as they are, bit for bit."""
     try:
         rows = np.asarray(vectors, dtype=np.float32).reshape(len(vectors), -1)
     except ValueError:
@@ -288,7 +291,9 @@ def _rounded(space: str, vectors: Sequence[Vectors]) -> npt.NDArray[np.float16]:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not (np.isfinite(lengths) & (lengths > 0)).all():
         raise StoreError(f"A vector of space '{space}' is zero or not a number: its encoder is at fault.")
-    rounded: npt.NDArray[np.float16] = (rows / lengths).astype("<f2")
+    with np.errstate(over="ignore"):
+        stored = (rows == rows.astype("<f2")).all(axis=1, keepdims=True) & (np.abs(lengths - 1) < _ROUNDING)
+    rounded: npt.NDArray[np.float16] = np.where(stored, rows, rows / lengths).astype("<f2")
     return rounded
 
 
