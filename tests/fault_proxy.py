@@ -57,9 +57,12 @@ class Silence:
 
 @dataclass(frozen=True)
 class RejectSome:
-    """Of a bulk, every `of`-th operation is rejected with 429, as by a full queue; the others reach the node."""
+    """Of a bulk, every `of`-th operation is rejected, as by a full queue; the others reach the node."""
 
     of: int
+    status: int = 429
+    type: str = "es_rejected_execution_exception"
+    reason: str = "rejected execution of coordinating operation"
 
 
 Fault = Answer | Cut | Silence | RejectSome
@@ -162,7 +165,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             elif isinstance(fault, Cut) and not fault.after:
                 self.cut()
             elif isinstance(fault, RejectSome):
-                self.reject_some(body, fault.of)
+                self.reject_some(body, fault)
             else:
                 self.pass_on(body, half=isinstance(fault, Cut))
 
@@ -177,7 +180,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             headers = {name: value for name, value in response.getheaders() if name.lower() not in _HOP}
             self.answer(response.status, response.read(), headers, half)
 
-        def reject_some(self, body: bytes, of: int) -> None:
+        def reject_some(self, body: bytes, fault: RejectSome) -> None:
             """Send the node the others, and weave the rejections into its answer."""
             lines = (gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body).splitlines()
             operations: list[list[bytes]] = []
@@ -185,7 +188,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 size = 1 if b'"delete"' in lines[0][:12] else 2
                 operations.append(lines[:size])
                 del lines[:size]
-            kept = [operation for number, operation in enumerate(operations) if number % of]
+            kept = [operation for number, operation in enumerate(operations) if number % fault.of]
             plain = ("content-encoding", "accept-encoding", "content-length")
             headers = {name: value for name, value in self.headers.items() if name.lower() not in plain}
             sent = b"".join(line + b"\n" for operation in kept for line in operation)
@@ -194,18 +197,18 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 response = self.from_node(sent, headers | {"Content-Length": str(len(sent))})
                 answered = json.loads(response.read())
             done = iter(answered["items"])
-            full = {"type": "es_rejected_execution_exception", "reason": "rejected execution of coordinating operation"}
             items = [
-                next(done) if number % of else self.rejected(json.loads(operation[0]), full)
+                next(done) if number % fault.of else self.rejected(json.loads(operation[0]), fault)
                 for number, operation in enumerate(operations)
             ]
             made = json.dumps({**answered, "errors": True, "items": items}).encode()
             self.answer(200, made, {"Content-Type": "application/json", **PRODUCT})
 
         @staticmethod
-        def rejected(action: dict[str, Any], error: dict[str, str]) -> dict[str, Any]:
+        def rejected(action: dict[str, Any], fault: RejectSome) -> dict[str, Any]:
             ((name, target),) = action.items()
-            return {name: {**target, "status": 429, "error": error}}
+            error = {"type": fault.type, "reason": fault.reason}
+            return {name: {**target, "status": fault.status, "error": error}}
 
         def from_node(self, body: bytes, headers: dict[str, str]) -> http.client.HTTPResponse:
             for fresh in (False, True):
