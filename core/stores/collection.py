@@ -14,16 +14,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sightsound.errors import CollectionBusy, StoreError
 from sightsound.filters import Filters
 from sightsound.stores import integrity, nearest, reading, sqlfilters, upkeep, writing
 from sightsound.stores.base import Collection, EncoderRecord, Entry, Failure, Order, Scored, Status
 from sightsound.stores.database import Database
 from sightsound.stores.lock import IndexerLock
+from sightsound.stores.refusals import check_query_dims
 from sightsound.stores.rows import FAILED, ITEM_COLUMNS, SEEN, as_json, item_of, json_list
-from sightsound.stores.shelves import Caches, Shelf, shelf_of
+from sightsound.stores.shelves import Caches, shelf_of
 from sightsound.stores.words import text_search
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
 
@@ -195,7 +194,7 @@ class LocalCollection(Collection):
             now = shelf_of(connection, space, kind)
             if now is None:
                 return []
-            _check_dims(now, vector)
+            check_query_dims(space, now.dims, vector)
             same = now.generation == shelf.generation
             view = self._caches.view(connection, now, ready if same else None)
             chosen = reading.chosen(connection, view, filters, without)
@@ -295,15 +294,6 @@ class LocalCollection(Collection):
         query = f"SELECT i.id FROM items i WHERE {condition} ORDER BY {by} LIMIT ? OFFSET ?"
         with self._database.reading() as connection:
             return [id for (id,) in connection.execute(query, (*values, max(0, limit), max(0, offset)))]
-
-
-def _check_dims(shelf: Shelf, vector: Vectors) -> None:
-    if np.size(vector) != shelf.dims:
-        raise StoreError(
-            f"Space '{shelf.space}' holds vectors of {shelf.dims} numbers, and the query's has "
-            f"{np.size(vector)}: "
-            "it comes from another encoder."
-        )
 
 
 def _bytes_in(folder: Path) -> int:

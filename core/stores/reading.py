@@ -12,8 +12,9 @@ from sightsound.errors import StoreError
 from sightsound.filters import Filters
 from sightsound.stores import matching, sqlfilters
 from sightsound.stores.base import Scored
+from sightsound.stores.fields import clean
 from sightsound.stores.nearest import Mask, cosines
-from sightsound.stores.rows import FAILED, SEEN, UNSEEN, clean, json_list
+from sightsound.stores.rows import FAILED, SEEN, UNSEEN, json_list
 from sightsound.stores.shelves import View
 from sightsound.stores.vectorfile import unit
 from sightsound.types import Segment, SegmentKind, Vectors
