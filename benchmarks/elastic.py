@@ -22,7 +22,6 @@ from typing import Any
 
 import knn
 import numpy as np
-import psutil
 import synthetic
 from report import Row, table
 
@@ -32,7 +31,7 @@ from sightsound.stores.base import Collection, Entry
 from sightsound.types import Vectors
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-from elastic_node import Node, ask  # noqa: E402
+from elastic_node import Node
 
 TYPES = ("int8_hnsw", "bbq_hnsw", "hnsw", "flat")
 K, QUERIES, ROUNDS = 10, 200, 5

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from sightsound.stores.base import Collection
-from sightsound.stores.rows import clean, said
+from sightsound.stores.fields import clean, said
 from sightsound.types import Item, Segment, Vectors
 
 PAGE = 500
