@@ -13,6 +13,8 @@ from sightsound.filters import Filters
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
 
 Order = Literal["date", "added"]
+SUFFIX = ".rebuilt"
+"""Ends the name of a collection that is built to take another's place; an interrupted rebuild goes on with it."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from sightsound.types import SegmentKind
 
@@ -32,3 +33,9 @@ def terms_of(words: str) -> list[str]:
             terms.update(dict.fromkeys(tokens))
     telling = [term for term in terms if term not in STOPWORDS]
     return (telling or list(terms))[:MOST_TERMS]
+
+
+def searchable(text: str) -> str:
+    """The words of a text, without case and accents, for stores whose text index would split them otherwise."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return " ".join(WORD.findall("".join(letter for letter in apart if not unicodedata.combining(letter))))

@@ -377,7 +377,8 @@ class StoreContract:
         collection.put([Entry(sea, [photo, title], vectors)])
         assert [h.segment_id for h in collection.knn("colour", "title", RED, 5)] == [title.id]
         assert [h.segment_id for h in collection.knn("form", "photo", np.ones(8, np.float32), 5)] == [photo.id]
-        assert collection.knn("absent", "photo", RED, 5) == [] and collection.knn("form", "title", RED, 5) == []
+        assert collection.knn("absent", "photo", RED, 5) == []
+        assert collection.knn("form", "title", np.ones(8, np.float32), 5) == []
         assert collection.counts() == {("colour", "photo"): 1, ("colour", "title"): 1, ("form", "photo"): 1}
 
     def test_knn_of_another_length_is_refused(self, collection: Collection) -> None:
