@@ -6,7 +6,7 @@ LIGHT := $(VENV)/.light
 DEV := $(VENV)/.dev
 DEMO := demo-out
 
-.PHONY: demo test lint types bench system clean
+.PHONY: demo test lint types bench elasticsearch system clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,8 +38,11 @@ types:  ## Links that show type checkers the package as it is imported
 bench: $(DEV)  ## Run the benchmarks; writes docs/benchmarks.md
 	$(BIN)/python benchmarks/all.py
 
+elasticsearch:  ## Run one Elasticsearch node, to try things with, until Ctrl-C
+	@sh scripts/elasticsearch.sh
+
 system:  ## Install the Debian packages that tests need and that are missing (as root)
 	@sh scripts/system.sh
 
 clean:
-	rm -rf $(VENV) .types $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) .types $(DEMO) elasticsearch-out tests/elasticsearch-node/target build dist *.egg-info

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +29,12 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("store", "", "Where collections are kept: a folder, or a URL. Default: the data folder."),
+    Setting(
+        "store",
+        "",
+        "Where collections are kept: a folder, or the URL of an Elasticsearch. Default: what ELASTICSEARCH_URL or "
+        "ELASTIC_CLOUD_ID name, else the data folder.",
+    ),
     Setting("collection", "default", "The collection that commands work on."),
     Setting(
         "encoders",
@@ -42,6 +48,25 @@ SETTINGS = (
     Setting("deadline", "60", "Seconds that reading a file may take without getting on, before it is given up."),
     Setting("video_reader", "pyav", "What decodes films: pyav, decord or torchcodec."),
     Setting("memory", "2048", "Megabytes that one decoding process may take."),
+    Setting(
+        "elasticsearch_index",
+        "int8_hnsw",
+        "How Elasticsearch indexes the vectors of new collections: int8_hnsw, bbq_hnsw, hnsw, flat.",
+    ),
+    Setting("elasticsearch_m", "16", "Neighbours of a vector in its graph, for new collections."),
+    Setting("elasticsearch_ef_construction", "100", "Candidates for these neighbours, for new collections."),
+    Setting(
+        "elasticsearch_oversample",
+        "3",
+        "With bbq_hnsw, how many times as many candidates are ranked by the full vectors, for new collections.",
+    ),
+    Setting("elasticsearch_shards", "1", "Shards of each index of new collections."),
+    Setting(
+        "elasticsearch_replicas",
+        "0-1",
+        "Copies of each shard of new collections: a number, or a range to be kept to as nodes allow.",
+    ),
+    Setting("elasticsearch_prefix", "sightsound", "Begins the name of every index, so that a cluster can be shared."),
 )
 _NAMES = {setting.name: setting for setting in SETTINGS}
 _flags: dict[str, str] = {}
@@ -87,7 +112,17 @@ def setting(name: str, flag: str | None = None) -> str:
         value = _read(path).get(name)
         if value is not None:
             return str(value)
-    return str(home() / "collections") if name == "store" else _NAMES[name].default
+    return _default_store() if name == "store" else _NAMES[name].default
+
+
+def _default_store() -> str:
+    url, cloud = os.environ.get("ELASTICSEARCH_URL"), os.environ.get("ELASTIC_CLOUD_ID")
+    return url or (f"cloud://{cloud}" if cloud else str(home() / "collections"))
+
+
+def public(location: str) -> str:
+    """Where a store is, as it may be shown: user and password are left out of URLs."""
+    return re.sub(r"(\w://)[^/?#,]*@", r"\1", location)
 
 
 def number(name: str) -> float:

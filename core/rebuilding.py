@@ -9,10 +9,7 @@ from sightsound.errors import UsageError
 from sightsound.indexing import PRUNE_LIMIT
 from sightsound.opening import OpenedSource
 from sightsound.reports import Options, Report
-from sightsound.stores.base import Collection, Store
-
-SUFFIX = ".rebuilt"
-"""Ends the name of the collection that is being built; an interrupted rebuild goes on with it."""
+from sightsound.stores.base import SUFFIX, Collection, Store
 
 Run = Callable[[Collection, Sequence[OpenedSource], EncoderSet, Options], Report]
 

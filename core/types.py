@@ -166,6 +166,7 @@ class Item:
     layers: metadata by where it comes from: `file`, and the name of each source that names the item.
     state: `ok`; `partial` while a long item is being written; `stale` when its last good vectors are kept
         though it now fails, or what could be read of a damaged file; `failed` with nothing to show.
+    added: when it came into the collection, in seconds since 1970; the store fills it in where it is 0.
     """
 
     uri: str
@@ -178,6 +179,7 @@ class Item:
     layers: Mapping[str, Metadata] = field(default_factory=dict)
     state: ItemState = "ok"
     reason: str = ""
+    added: float = field(default=0.0, compare=False)
 
     @property
     def path(self) -> Path | None:

@@ -1,14 +1,15 @@
 #!/bin/sh
-# Installs what the tests need of the system and it lacks: for full disks, other users, and terminals.
+# Installs what the tests need of the system and it lacks: for full disks, other users, terminals, and Elasticsearch.
 set -eu
 missing=""
-for command in unshare setpriv mount script; do
-    command -v "$command" >/dev/null 2>&1 || missing="$missing $command"
+for needed in unshare=util-linux setpriv=util-linux flock=util-linux mount=mount script=bsdutils mvn=maven unzip=unzip; do
+    command -v "${needed%%=*}" >/dev/null 2>&1 || missing="$missing ${needed##*=}"
 done
 [ -z "$missing" ] && exit 0
 if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
-    apt-get update -qq && apt-get install -y -qq util-linux bsdutils mount
+    # shellcheck disable=SC2086  # several words are meant
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing
 else
-    echo "The tests need$missing (Debian: util-linux, bsdutils, mount). Run 'make system' as root." >&2
+    echo "The tests need (Debian packages):$missing. Run 'make system' as root." >&2
     exit 1
 fi

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from elastic_node import Cluster, Node
 
 pytest.register_assert_rewrite("sightsound.testing.stores")
 
@@ -61,12 +62,13 @@ class CommandLine:
     home: Path
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTSOUND_")}
+        others = ("SIGHTSOUND_", "ELASTIC")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         own = {"SIGHTSOUND_HOME": str(self.home), "HF_HOME": str(self.home / "hub"), "COLUMNS": "100"}
         return {**kept, **own, **more}
 
-    def __call__(self, *arguments: object, code: int = 0, cwd: Path | None = None, **more: str) -> Ran:
-        """Run a command and check its exit code. An error may never be a traceback."""
+    def __call__(self, *arguments: object, code: int | None = 0, cwd: Path | None = None, **more: str) -> Ran:
+        """Run a command and check its exit code (None: any will do). An error may never be a traceback."""
         done = subprocess.run(
             [str(SIGHTSOUND), *map(str, arguments)],
             capture_output=True,
@@ -79,7 +81,7 @@ class CommandLine:
         )
         ran = Ran(done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in ran.err, ran.err
-        assert ran.code == code, f"exit code {ran.code}, not {code}\n{ran.out}\n{ran.err}"
+        assert code in (None, ran.code), f"exit code {ran.code}, not {code}\n{ran.out}\n{ran.err}"
         return ran
 
     def start(self, *arguments: object, **more: str) -> subprocess.Popen[str]:
@@ -107,6 +109,39 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     line = CommandLine(tmp_path_factory.mktemp("demo"))
     line("index", MEDIA / "media.csv")
     return line
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an Elasticsearch that tests share, each with collections of its own: ELASTICSEARCH_URL, or a node."""
+    if given := os.environ.get("ELASTICSEARCH_URL"):
+        yield given
+        return
+    node = Node(tmp_path_factory.mktemp("elasticsearch"))
+    try:
+        yield node.start().url
+    finally:
+        node.remove()
+
+
+@pytest.fixture
+def elastic_node(tmp_path: Path) -> Iterator[Node]:
+    """A node of the test's own, running: to be stopped, killed and started again."""
+    node = Node(tmp_path / "node")
+    try:
+        yield node.start()
+    finally:
+        node.remove()
+
+
+@pytest.fixture(scope="module")
+def elastic_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three nodes in one cluster. A test that ends one starts it again."""
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield cluster.start()
+    finally:
+        cluster.remove()
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
 Order = Literal["date", "added"]
 SPOKEN = 10
 """Passages of subtitles that a text search gives of one item."""
+SUFFIX = ".rebuilt"
+"""Ends the name of a collection that is built to take another's place; an interrupted rebuild goes on with it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Entry:
     """One item to be written, whole or in part.
 
     segments: those to write. Segments of the same kinds that the item had before go.
-    vectors: space name -> segment id -> float32 (dims,), unit length. A segment may lack a vector.
+    vectors: space name -> segment id -> float32 (dims,), unit length. A segment may lack a vector. What a store gave
+        out is stored again as the same.
     replaces: the kinds of segment that this entry is the whole truth about; None for all. Segments of other
     kinds stay as they are.
     """
@@ -152,6 +155,10 @@ class Collection(ABC):
         """The value kept under `key`, or None."""
 
     @abstractmethod
+    def kept(self) -> dict[str, Any]:
+        """All that `set_state` keeps, by key."""
+
+    @abstractmethod
     def items(self, ids: Iterable[str]) -> dict[str, Item]: ...
 
     @abstractmethod
@@ -159,8 +166,11 @@ class Collection(ABC):
         """Ids of at most two items that an id, its beginning (4 hex digits or more) or a URI names."""
 
     @abstractmethod
-    def scan(self, filters: Filters = ()) -> Iterator[Item]:
-        """Every item that search can find, by id."""
+    def scan(self, filters: Filters = (), failed: bool = False) -> Iterator[Item]:
+        """Every item that search can find, by id.
+
+        failed: also those that failed and that search can't find.
+        """
 
     @abstractmethod
     def count(self, filters: Filters = ()) -> int: ...
@@ -170,7 +180,10 @@ class Collection(ABC):
 
     @abstractmethod
     def vectors(self, space: str, segment_ids: Iterable[str]) -> dict[str, Vectors]:
-        """Stored vectors, float32 (dims,), by segment id; segments without one are left out."""
+        """Stored vectors, float32 (dims,), by segment id; segments without one are left out.
+
+        Of unit length to within float16, the precision that vectors are kept with.
+        """
 
     @abstractmethod
     def sample(self, space: str, kind: SegmentKind, n: int) -> tuple[list[str], Vectors]:

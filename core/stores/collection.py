@@ -14,16 +14,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sightsound.errors import CollectionBusy, StoreError
 from sightsound.filters import Filters
 from sightsound.stores import integrity, nearest, reading, sqlfilters, upkeep, writing
 from sightsound.stores.base import Collection, EncoderRecord, Entry, Failure, Order, Scored, Status
 from sightsound.stores.database import Database
 from sightsound.stores.lock import IndexerLock
+from sightsound.stores.refusals import check_query_dims
 from sightsound.stores.rows import FAILED, ITEM_COLUMNS, SEEN, as_json, item_of, json_list
-from sightsound.stores.shelves import Caches, Shelf, shelf_of
+from sightsound.stores.shelves import Caches, shelf_of
 from sightsound.stores.words import text_search
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
 
@@ -138,6 +137,10 @@ class LocalCollection(Collection):
             row = connection.execute("SELECT value FROM states WHERE key = ?", (key,)).fetchone()
         return json.loads(row[0]) if row else None
 
+    def kept(self) -> dict[str, Any]:
+        with self._database.reading() as connection:
+            return {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM states")}
+
     def items(self, ids: Iterable[str]) -> dict[str, Item]:
         query = f"SELECT {ITEM_COLUMNS} FROM items i WHERE i.id IN {_LISTED}"
         return {item.id: item for item in self._items(query, ids)}
@@ -146,8 +149,8 @@ class LocalCollection(Collection):
         with self._database.reading() as connection:
             return reading.find(connection, reference)
 
-    def scan(self, filters: Filters = ()) -> Iterator[Item]:
-        condition, values = sqlfilters.where(filters)
+    def scan(self, filters: Filters = (), failed: bool = False) -> Iterator[Item]:
+        condition, values = sqlfilters.where(filters, failed)
         query = f"SELECT {ITEM_COLUMNS} FROM items i WHERE i.id > ? AND {condition} ORDER BY i.id LIMIT ?"
         last = ""
         while True:
@@ -195,7 +198,7 @@ class LocalCollection(Collection):
             now = shelf_of(connection, space, kind)
             if now is None:
                 return []
-            _check_dims(now, vector)
+            check_query_dims(space, now.dims, vector)
             same = now.generation == shelf.generation
             view = self._caches.view(connection, now, ready if same else None)
             chosen = reading.chosen(connection, view, filters, without)
@@ -295,15 +298,6 @@ class LocalCollection(Collection):
         query = f"SELECT i.id FROM items i WHERE {condition} ORDER BY {by} LIMIT ? OFFSET ?"
         with self._database.reading() as connection:
             return [id for (id,) in connection.execute(query, (*values, max(0, limit), max(0, offset)))]
-
-
-def _check_dims(shelf: Shelf, vector: Vectors) -> None:
-    if np.size(vector) != shelf.dims:
-        raise StoreError(
-            f"Space '{shelf.space}' holds vectors of {shelf.dims} numbers, and the query's has "
-            f"{np.size(vector)}: "
-            "it comes from another encoder."
-        )
 
 
 def _bytes_in(folder: Path) -> int:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import shutil
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from sightsound.errors import CollectionMissing, StoreError, UsageError
+from sightsound.errors import CollectionMissing, StoreError
+from sightsound.stores import refusals
 from sightsound.stores.base import Store
 from sightsound.stores.collection import DATABASE, LocalCollection
 from sightsound.stores.database import explained
 from sightsound.stores.lock import IndexerLock
 
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 _TRASH = ".trash-"
 _SWITCH = ".switch-"
 _SWITCH_SECONDS = 5.0
@@ -40,16 +39,13 @@ class LocalStore(Store):
         return sorted(
             folder.name
             for folder in self._folder.iterdir()
-            if _NAME.fullmatch(folder.name) and (folder / DATABASE).is_file()
+            if refusals.NAME.fullmatch(folder.name) and (folder / DATABASE).is_file()
         )
 
     def open(self, name: str, create: bool = False) -> LocalCollection:
         folder = self._folder_of(name)
         if not create and not self._is_there(name):
-            raise CollectionMissing(
-                f"There is no collection '{name}' in {self._folder}. Make it with: "
-                f"sightsound index FOLDER --collection {name}"
-            )
+            raise refusals.missing(name, self._folder)
         with explained(folder / DATABASE):
             if create:
                 self._finish_switch(name)
@@ -114,8 +110,4 @@ class LocalStore(Store):
         return database.is_file()
 
     def _folder_of(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise UsageError(
-                f"'{name}' can't name a collection: letters, digits, '-', '_' and '.' can, and no '.' at the beginning"
-            )
-        return self._folder / name
+        return self._folder / refusals.check_name(name)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import filelock
 
-from sightsound.errors import CollectionBusy
+from sightsound.stores import refusals
 from sightsound.stores.database import explained
 
 _POLL_SECONDS = 0.05
@@ -59,26 +57,15 @@ class IndexerLock:
             try:
                 self._lock.acquire(timeout=timeout, poll_interval=_POLL_SECONDS)
             except filelock.Timeout:
-                raise CollectionBusy(self._who()) from None
-        owner = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "started": datetime.now().isoformat("T", "seconds"),
-        }
+                raise refusals.busy(self._folder.name, self._owner()) from None
         # A full disk may not stop a removal: the name of the holder is a courtesy.
         with suppress(OSError):
-            (self._folder / "indexer.json").write_text(json.dumps(owner))
+            (self._folder / "indexer.json").write_text(json.dumps(refusals.this_process()))
 
-    def _who(self) -> str:
-        name = self._folder.name
+    def _owner(self) -> dict[str, Any]:
+        """Who holds the lock, as far as it can be told."""
         try:
             owner = json.loads((self._folder / "indexer.json").read_text())
-            by = f"process {owner['pid']} on host {owner['host']} since {_moment(owner['started'])}"
-        except (OSError, ValueError, KeyError, TypeError):
-            by = "another process"
-        return f"Collection '{name}' is being indexed by {by}; add --wait to wait for it"
-
-
-def _moment(started: str) -> str:
-    moment = datetime.fromisoformat(started)
-    return moment.strftime("%H:%M:%S" if moment.date() == datetime.now().date() else "%Y-%m-%d %H:%M:%S")
+        except (OSError, ValueError):
+            return {}
+        return owner if isinstance(owner, dict) else {}

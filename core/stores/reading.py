@@ -12,8 +12,9 @@ from sightsound.errors import StoreError
 from sightsound.filters import Filters
 from sightsound.stores import matching, sqlfilters
 from sightsound.stores.base import Entry, Scored
+from sightsound.stores.fields import clean
 from sightsound.stores.nearest import Mask, cosines
-from sightsound.stores.rows import FAILED, ITEM_COLUMNS, SEEN, UNSEEN, clean, item_of, json_list
+from sightsound.stores.rows import FAILED, ITEM_COLUMNS, SEEN, UNSEEN, item_of, json_list
 from sightsound.stores.shelves import View
 from sightsound.stores.vectorfile import unit
 from sightsound.types import Segment, SegmentKind, Vectors
@@ -62,7 +63,7 @@ def vectors(connection: sqlite3.Connection, space: str, segment_ids: Iterable[st
         "CROSS JOIN vectors v ON v.segment = s.rowid JOIN shelves h ON h.id = v.shelf AND h.space = ?"
     )
     return {
-        f"{id}:{kind}:{number}": _full(vector)
+        f"{id}:{kind}:{number}": np.frombuffer(vector, "<f2").astype(np.float32)
         for id, kind, number, vector in connection.execute(query, (json_list(wanted), space))
     }
 
@@ -187,6 +188,3 @@ def counts(connection: sqlite3.Connection) -> dict[tuple[str, SegmentKind], int]
     return {(space, kind): count for space, kind, count in connection.execute(query) if count}
 
 
-def _full(vector: bytes) -> Vectors:
-    full: Vectors = unit(np.frombuffer(vector, "<f2").astype(np.float32)[None])[0]
-    return full

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from sightsound.errors import UsageError
-from sightsound.filters import FIELDS, NUMBER_FIELDS, WORD_FIELDS, Condition, Filters
-from sightsound.stores.rows import SEEN, clean, sortable_date
+from sightsound.filters import NUMBER_FIELDS, WORD_FIELDS, Condition, Filters
+from sightsound.stores.fields import clean, sortable_date
+from sightsound.stores.refusals import check_condition
+from sightsound.stores.rows import SEEN, SEEN_OR_FAILED
 
 # Sorts after whatever may follow a date.
 _AFTER = "\U0010ffff"
 _COMPARISONS = {"is": "=", ">=": ">=", "<=": "<="}
 
 
-def where(filters: Filters) -> tuple[str, list[str | float]]:
-    """A condition on `items i` that holds for items that search can find and all filters, and its values."""
-    clauses, values = [SEEN], list[str | float]()
+def where(filters: Filters, failed: bool = False) -> tuple[str, list[str | float]]:
+    """A condition on `items i` that holds for items that search can find and all filters, and its values.
+
+    failed: also for items that failed and can't be found.
+    """
+    clauses, values = [SEEN_OR_FAILED if failed else SEEN], list[str | float]()
     for condition in filters:
         clause, bound = _clause(condition)
         clauses.append(clause)
@@ -33,10 +37,7 @@ def query_of(condition: Condition) -> tuple[str, list[str | float]]:
 
 
 def _clause(condition: Condition) -> tuple[str, list[str | float]]:
-    if condition.field not in FIELDS:
-        raise UsageError(f"There is no field '{condition.field}' to filter by; there are: {', '.join(FIELDS)}")
-    if condition.operator not in _COMPARISONS:
-        raise UsageError(f"'{condition.operator}' is no comparison; there are: is, >=, <=")
+    check_condition(condition)
     if not condition.values:
         return "0", []
     if condition.field == "date":
@@ -44,8 +45,6 @@ def _clause(condition: Condition) -> tuple[str, list[str | float]]:
         return "(" + " OR ".join(part for part, _ in parts) + ")", [v for _, values in parts for v in values]
     if condition.field in NUMBER_FIELDS:
         return _number(condition)
-    if condition.operator != "is":
-        raise UsageError(f"{condition.field} is a word: it can be compared with = only")
     return _word(condition)
 
 
@@ -65,10 +64,7 @@ def _marks(condition: Condition) -> str:
 
 
 def _number(condition: Condition) -> tuple[str, list[str | float]]:
-    try:
-        numbers: list[str | float] = [float(value) for value in condition.values]
-    except ValueError:
-        raise UsageError(f"{condition.field} is a number; '{condition.values[0]}' is not") from None
+    numbers: list[str | float] = [float(value) for value in condition.values]
     # The field is one of NUMBER_FIELDS, which are columns.
     comparison = f"i.{condition.field} {_COMPARISONS[condition.operator]} ?"
     return "(" + " OR ".join([comparison] * len(numbers)) + ")", numbers
@@ -76,8 +72,6 @@ def _number(condition: Condition) -> tuple[str, list[str | float]]:
 
 def _date(operator: str, value: str) -> tuple[str, list[str | float]]:
     date = sortable_date(value)
-    if not date:
-        raise UsageError(f"'{value}' is not a date; write 2024, 2024-05 or 2024-05-31")
     if operator == ">=":
         return "i.date >= ?", [date]
     if operator == "<=":

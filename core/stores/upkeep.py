@@ -68,6 +68,6 @@ def _insert_failed(connection: sqlite3.Connection, item: Item) -> None:
         "INSERT INTO items (id, uri, kind, revision, content, state, reason, facts, layers, date, added, "
         "changed) "
         "VALUES (?, ?, ?, '', '', 'failed', '', '{}', '{}', '', ?, 0)",
-        (item.id, item.uri, item.kind, time.time()),
+        (item.id, item.uri, item.kind, item.added or time.time()),
     )
     refresh(connection, int(cursor.lastrowid or 0), item)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,41 +12,17 @@ import numpy.typing as npt
 from sightsound.filters import Filters
 from sightsound.stores import matching, spoken
 from sightsound.stores.base import Scored
+from sightsound.stores.fields import passages
 from sightsound.stores.reading import count
-from sightsound.stores.rows import ITEM_COLUMNS, SEEN, item_of, json_list, passages
+from sightsound.stores.rows import ITEM_COLUMNS, SEEN, item_of, json_list
+from sightsound.stores.terms import FIELDS, terms_of
 from sightsound.types import SegmentKind
 
 INSERT = "INSERT INTO passages (rowid, title, description, tags, name, author) VALUES (?, ?, ?, ?, ?, ?)"
-MOST_TERMS = 64
-_LONGEST_QUERY = 10_000
-_LONGEST_WORD = 100
-# In the order of the columns of `passages`.
-_FIELDS: tuple[SegmentKind, ...] = ("title", "description", "tag", "title", "title")
 _WEIGHTS = "4.0, 1.0, 3.0, 2.0, 1.0"
 _MARK, _UNMARK = "\x01", "\x02"
 # The plus keeps SQLite from seeking each row in the text index: passing over all matches takes a twentieth of that.
 _LISTED = "+passages.rowid IN (SELECT value FROM json_each(?))"
-_PART = re.compile(r'"([^"]*)"|([^"\s]+)')
-_WORD = re.compile(r"[^\W_]+")
-STOPWORDS = frozenset(
-    _WORD.findall(
-        "a an and are as at be but by for from has have in into is it its of on or s t that the their them "
-        "there these they this to was were will with"
-    )
-)
-
-
-def terms_of(words: str) -> list[str]:
-    """The words and "quoted phrases" of a query, once each; small words only where there is nothing else."""
-    terms: dict[str, None] = {}
-    for phrase, word in _PART.findall(words[:_LONGEST_QUERY]):
-        tokens = [token[:_LONGEST_WORD] for token in _WORD.findall((phrase or word).casefold())]
-        if phrase and tokens:
-            terms[" ".join(tokens)] = None
-        else:
-            terms.update(dict.fromkeys(tokens))
-    telling = [term for term in terms if term not in STOPWORDS]
-    return (telling or list(terms))[:MOST_TERMS]
 
 
 def text_search(
@@ -128,7 +103,7 @@ def _best(
 
 def _named(connection: sqlite3.Connection, query: str, shares: Mapping[int, float]) -> list[Scored]:
     """The items of these rowids in their order, each with the field that holds the most of the words."""
-    marked = ", ".join(f"highlight(passages, {column}, '{_MARK}', '{_UNMARK}')" for column in range(len(_FIELDS)))
+    marked = ", ".join(f"highlight(passages, {column}, '{_MARK}', '{_UNMARK}')" for column in range(len(FIELDS)))
     rows = connection.execute(
         f"SELECT i.rowid, i.id, {marked} FROM passages CROSS JOIN items i ON i.rowid = passages.rowid "
         f"WHERE passages MATCH ? AND {_LISTED}",
@@ -143,7 +118,7 @@ def _named(connection: sqlite3.Connection, query: str, shares: Mapping[int, floa
 
 def _best_field(marked: Sequence[str]) -> SegmentKind:
     found = [{part.split(_UNMARK)[0].casefold() for part in text.split(_MARK)[1:]} for text in marked]
-    return _FIELDS[max(range(len(found)), key=lambda column: (len(found[column]), -column))]
+    return FIELDS[max(range(len(found)), key=lambda column: (len(found[column]), -column))]
 
 
 def rebuild(connection: sqlite3.Connection) -> None:

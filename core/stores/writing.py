@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from sightsound.errors import StoreError
 from sightsound.stores import shelves, words
 from sightsound.stores.base import Entry
-from sightsound.stores.rows import clean, item_values, json_list, passages, word_values
+from sightsound.stores.fields import clean, passages, word_values
+from sightsound.stores.refusals import check_stored_dims, rounded
+from sightsound.stores.rows import item_values, json_list
 from sightsound.stores.shelves import Shelf
 from sightsound.stores.vectorfile import Int8Rows, Keys, quantised
 from sightsound.types import Item, ItemState, Segment, Vectors
@@ -130,6 +130,7 @@ class _Batch:
 
     def _write_items(self) -> list[tuple[Entry, int]]:
         placed, inserts, updates, revisions, spoken = [], [], [], [], []
+        added = itertools.count(self.now, 1e-6)  # in the order in which they were put
         fresh = itertools.count(_next_rowid(self.connection, "items"))
         for entry in self.entries:
             known = self.known.get(entry.item.id)
@@ -144,7 +145,7 @@ class _Batch:
             if known:
                 updates.append((*values, rowid))
             else:
-                inserts.append((*values, self.now, item.id, rowid))
+                inserts.append((*values, item.added or next(added), item.id, rowid))
         self.connection.executemany(_INSERT_ITEM, inserts)
         self.connection.executemany(_UPDATE_ITEM, updates)
         self.connection.executemany("UPDATE items SET pending = ?, uri = ? WHERE rowid = ?", revisions)
@@ -201,7 +202,7 @@ class _Batch:
         }
         for space, vectors in entry.vectors.items():
             for id, vector in vectors.items():
-                offered[id][3][space] = _rounded(space, [vector])[0].tobytes()
+                offered[id][3][space] = rounded(space, [vector])[0].astype("<f2").tobytes()
         return stored == offered
 
     def _add(self, entry: Entry, item: int, pending: int) -> None:
@@ -226,25 +227,19 @@ class _Batch:
         # Rowids of vectors are never used twice, so that the scan caches can tell old from new.
         first = 1 + self.connection.execute("SELECT coalesce(max(last), 0) FROM shelves").fetchone()[0]
         for (space, kind), (segments, items, given) in self.vectors.items():
-            rounded = _rounded(space, given)
+            kept = rounded(space, given)
             shelf = shelves.shelf_of(self.connection, space, kind)
-            shelf = shelf or shelves.add_shelf(self.connection, space, kind, rounded.shape[1])
-            if shelf.dims != rounded.shape[1]:
-                raise StoreError(
-                    f"Space '{space}' holds vectors of {shelf.dims} numbers here, and these have "
-                    f"{rounded.shape[1]}: its encoder changed. Build the collection again with "
-                    "`sightsound index "
-                    "--rebuild`."
-                )
+            shelf = shelf or shelves.add_shelf(self.connection, space, kind, kept.shape[1])
+            check_stored_dims(space, shelf.dims, kept.shape[1])
             rowids = range(first, first + len(given))
-            blobs = (row.tobytes() for row in rounded)
+            blobs = (row.tobytes() for row in kept.astype("<f2"))
             self.connection.executemany(
                 _INSERT_VECTOR, zip(rowids, segments, itertools.repeat(shelf.id), blobs, strict=False)
             )
             first += len(given)
             self.connection.execute("UPDATE shelves SET last = ? WHERE id = ?", (first - 1, shelf.id))
             keys = np.stack([np.asarray(rowids, np.int64), np.asarray(items, np.int64)], axis=1)
-            shelved.append(Shelved(shelf, keys, quantised(rounded)))
+            shelved.append(Shelved(shelf, keys, quantised(kept)))
         return shelved
 
     def _reveal(self) -> None:
@@ -277,19 +272,6 @@ def _each_item_once(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         batch[entry.item.id] = entry
     if batch:
         yield list(batch.values())
-
-
-def _rounded(space: str, vectors: Sequence[Vectors]) -> npt.NDArray[np.float16]:
-    """Vectors as they are stored: unit length, float16."""
-    try:
-        rows = np.asarray(vectors, dtype=np.float32).reshape(len(vectors), -1)
-    except ValueError:
-        raise StoreError(f"Vectors of space '{space}' differ in length: its encoder is at fault.") from None
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise StoreError(f"A vector of space '{space}' is zero or not a number: its encoder is at fault.")
-    rounded: npt.NDArray[np.float16] = (rows / lengths).astype("<f2")
-    return rounded
 
 
 def _remove_segments(connection: sqlite3.Connection, item: int, kinds: Iterable[str] | None) -> None:

@@ -284,6 +284,18 @@ class StoreContract:
         assert list(collection.of_source("photos")) == [(broken.id, broken.uri)]
         assert collection.status().failed == 1
 
+    def test_failed_items_are_listed_when_asked_for(self, collection: Collection) -> None:
+        sea, broken, stale = item("sea.jpg", tags=("x",)), item("broken.jpg", tags=("x",)), item("stale.jpg")
+        collection.put([entry(sea, RED), entry(stale, RED)])
+        collection.put([entry(item("film.mp4", "film"), RED)], last=False)
+        collection.fail(broken, "broken")
+        collection.fail(stale, "cut short")
+        assert {one.id: one.state for one in collection.scan()} == {sea.id: "ok", stale.id: "stale"}
+        every = list(collection.scan(failed=True))
+        assert {one.id: one.state for one in every} == {sea.id: "ok", stale.id: "stale", broken.id: "failed"}
+        assert [one.id for one in every] == sorted(one.id for one in every)
+        assert {one.id for one in collection.scan(parse("tag=x"), failed=True)} == {sea.id, broken.id}
+
     def test_an_item_that_was_fine_keeps_its_last_good_vectors(self, collection: Collection) -> None:
         sea = item("sea.jpg", title="The sea")
         collection.put([entry(sea, RED)])
@@ -362,6 +374,8 @@ class StoreContract:
         collection.set_state("calibration", {"mean": [0.5, None, "ü"]})
         assert collection.encoders() == [record]
         assert collection.state("calibration") == {"mean": [0.5, None, "ü"]}
+        collection.set_state("cursor", 3)
+        assert collection.kept() == {"calibration": {"mean": [0.5, None, "ü"]}, "cursor": 3}
 
     # Finding
 
@@ -385,7 +399,8 @@ class StoreContract:
         collection.put([Entry(sea, [photo, title], vectors)])
         assert [h.segment_id for h in collection.knn("colour", "title", RED, 5)] == [title.id]
         assert [h.segment_id for h in collection.knn("form", "photo", np.ones(8, np.float32), 5)] == [photo.id]
-        assert collection.knn("absent", "photo", RED, 5) == [] and collection.knn("form", "title", RED, 5) == []
+        assert collection.knn("absent", "photo", RED, 5) == []
+        assert collection.knn("form", "title", np.ones(8, np.float32), 5) == []
         assert collection.counts() == {("colour", "photo"): 1, ("colour", "title"): 1, ("form", "photo"): 1}
 
     def test_knn_of_another_length_is_refused(self, collection: Collection) -> None:
@@ -425,6 +440,17 @@ class StoreContract:
         assert list(vectors) == [f"{sea.id}:photo:0"]
         assert vectors[f"{sea.id}:photo:0"] == pytest.approx(unit(1, 2, 3, 4), abs=1e-3)
         assert vectors[f"{sea.id}:photo:0"].dtype == np.float32
+
+    def test_vectors_that_came_back_are_stored_as_the_same(self, collection: Collection) -> None:
+        many = [item(f"{n}.jpg") for n in range(200)]
+        chance = np.random.default_rng(1).standard_normal((len(many), 4)).astype(np.float32)
+        ids = [f"{one.id}:photo:0" for one in many]
+        collection.put([entry(one, unit(*row)) for one, row in zip(many, chance, strict=True)])
+        before = collection.vectors("colour", ids)
+        collection.remove([one.id for one in many])
+        collection.put([entry(one, before[id]) for one, id in zip(many, ids, strict=True)])
+        after = collection.vectors("colour", ids)
+        assert all(np.array_equal(before[id].astype(np.float16), after[id].astype(np.float16)) for id in ids)
 
     def test_the_sample_is_of_the_lowest_ids(self, collection: Collection) -> None:
         many = sorted((item(f"{n}.jpg") for n in range(20)), key=lambda one: one.id)
@@ -581,6 +607,20 @@ class StoreContract:
         assert [names[id] for id in collection.list((), "date", 0, 10)] == ["d", "b", "e", "a", "c"]
         assert [names[id] for id in collection.list((), "added", 0, 10)] == ["e", "d", "c", "b", "a"]
         assert [names[id] for id in collection.list((), "added", 1, 2)] == ["d", "c"]
+
+    def test_items_keep_the_order_in_which_they_were_added(self, collection: Collection) -> None:
+        first, second, third = (item(f"{n}.jpg") for n in range(3))
+        collection.put([entry(first, RED), entry(second, RED)])
+        collection.fail(third, "broken")
+        known = collection.items([first.id, second.id, third.id])
+        assert 0 < known[first.id].added < known[second.id].added < known[third.id].added
+        collection.put([entry(known[third.id], RED)])
+        collection.put([entry(first, GREEN)])
+        assert collection.list((), "added", 0, 9) == [third.id, second.id, first.id]
+        collection.remove([first.id, second.id, third.id])
+        collection.put([entry(known[id], RED) for id in (third.id, first.id, second.id)])
+        assert collection.list((), "added", 0, 9) == [third.id, second.id, first.id]
+        assert collection.items([first.id])[first.id].added == known[first.id].added
 
     CONDITIONS: ClassVar = {
         "kind=PHOTO": "sea rock",

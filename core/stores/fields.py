@@ -1,0 +1,76 @@
+"""What filters, facets and text search compare of an item: the same in every store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from sightsound.types import Item, Metadata
+
+_DATE = re.compile(r"(\d{4})(?:[-:](\d\d)(?:[-:](\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?)?)?")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
+
+
+def merged(item: Item) -> Metadata:
+    return item.with_layers(item.layers).metadata if item.layers else item.metadata
+
+
+def said(metadata: Metadata) -> dict[str, Any]:
+    """What the metadata says, without what it leaves empty."""
+    values = vars(metadata)
+    return {name: dict(value) if name == "extra" else value for name, value in values.items() if value}
+
+
+def metadata_of(said: Mapping[str, Any]) -> Metadata:
+    return Metadata(**{**said, "tags": tuple(said.get("tags", ()))})
+
+
+def number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def word_values(item: Item) -> set[tuple[str, str, str]]:
+    """(field, casefolded, as written) of what filters and facets are about."""
+    metadata = merged(item)
+    words = [("tag", tag) for tag in metadata.tags]
+    words += [("source", source) for source in item.sources]
+    words += [("author", metadata.author), ("licence", metadata.licence)]
+    words.append(("format", str(item.facts.get("format") or "")))
+    return {(field, clean(word).casefold(), clean(word)) for field, word in words if word}
+
+
+def passages(item: Item) -> tuple[str, str, str, str, str]:
+    """Title, description, tags, name and author, as the text index holds them."""
+    metadata = merged(item)
+    return (
+        clean(metadata.title),
+        clean(metadata.description),
+        clean("\n".join(metadata.tags)),
+        file_name_words(item),
+        clean(metadata.author),
+    )
+
+
+def file_name_words(item: Item) -> str:
+    """The file's name without its ending, split where words or numbers begin."""
+    path = item.path
+    name = path.stem if path else unquote(item.uri.split("?")[0].rstrip("/").rsplit("/", 1)[-1]).rsplit(".", 1)[0]
+    return clean(f"{name} {_CAMEL.sub(' ', name)}") if _CAMEL.search(name) else clean(name)
+
+
+def sortable_date(date: str) -> str:
+    """ISO text that sorts by time, as precise as the date; "" where it is none. Time zones are dropped."""
+    found = _DATE.match(date.strip())
+    if not found:
+        return ""
+    year, month, day, time = found.groups()
+    return "-".join(part for part in (year, month, day) if part) + (f"T{time}" if time else "")
+
+
+def clean(text: str) -> str:
+    """Text that SQLite can hold: no lone surrogates (names that are not UTF-8), no NUL."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", " ")
