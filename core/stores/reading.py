@@ -86,7 +86,7 @@ def pieces(connection: sqlite3.Connection, item_id: str, spaces: Iterable[str]) 
     )
     given: dict[str, dict[str, Vectors]] = {}
     for space, kind, number, vector in connection.execute(query, (item_id, json_list(spaces))):
-        given.setdefault(space, {})[f"{item_id}:{kind}:{number}"] = _full(vector)
+        given.setdefault(space, {})[f"{item_id}:{kind}:{number}"] = np.frombuffer(vector, "<f2").astype(np.float32)
     return Entry(item_of(row, planned=True), found, given)
 
 

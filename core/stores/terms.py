@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
+from sightsound.stores.base import Scored
 from sightsound.types import SegmentKind
 
 FIELDS: tuple[SegmentKind, ...] = ("title", "description", "tag", "title", "title")
@@ -39,3 +41,10 @@ def searchable(text: str) -> str:
     """The words of a text, without case and accents, for stores whose text index would split them otherwise."""
     apart = unicodedata.normalize("NFKD", text.casefold())
     return " ".join(WORD.findall("".join(letter for letter in apart if not unicodedata.combining(letter))))
+
+
+def best_items(found: Iterable[Scored], k: int) -> list[Scored]:
+    """What belongs to the first k items by score; what an item says of itself comes before what is said in it."""
+    ordered = sorted(found, key=lambda scored: -scored.score)
+    kept = set(list(dict.fromkeys(scored.item_id for scored in ordered))[:k])
+    return [scored for scored in ordered if scored.item_id in kept]

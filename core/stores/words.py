@@ -15,7 +15,7 @@ from sightsound.stores.base import Scored
 from sightsound.stores.fields import passages
 from sightsound.stores.reading import count
 from sightsound.stores.rows import ITEM_COLUMNS, SEEN, item_of, json_list
-from sightsound.stores.terms import FIELDS, terms_of
+from sightsound.stores.terms import FIELDS, best_items, terms_of
 from sightsound.types import SegmentKind
 
 INSERT = "INSERT INTO passages (rowid, title, description, tags, name, author) VALUES (?, ?, ?, ?, ?, ?)"
@@ -56,7 +56,7 @@ def text_search(
     if silent:
         return found
     passages_held = [spoken.passages_with(connection, term) for term in terms]
-    return _of_items([*found, *spoken.best(connection, passages_held, weights, chosen, k)], k)
+    return best_items([*found, *spoken.best(connection, passages_held, weights, chosen, k)], k)
 
 
 def _chosen(
@@ -68,13 +68,6 @@ def _chosen(
         named = matching.rowids_of(connection, among)
         chosen = named if chosen is None else np.intersect1d(chosen, named)
     return chosen
-
-
-def _of_items(found: list[Scored], k: int) -> list[Scored]:
-    """What belongs to the first k items by score; what an item says of itself comes before what is said in it."""
-    ordered = sorted(found, key=lambda scored: -scored.score)
-    kept = set(list(dict.fromkeys(scored.item_id for scored in ordered))[:k])
-    return [scored for scored in ordered if scored.item_id in kept]
 
 
 def _holders(connection: sqlite3.Connection, term: str) -> npt.NDArray[np.int64]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sightsound.filters import NUMBER_FIELDS, Condition, Filters
-from sightsound.stores.base import Order
+from sightsound.stores.base import SPOKEN, Order
 from sightsound.stores.elastic.mapping import QUANTISED, TEXTS
 from sightsound.stores.fields import clean, sortable_date
 from sightsound.stores.refusals import check_condition
@@ -32,6 +32,7 @@ _LEFT_OUT = frozenset(
         "they this to was will with"
     )
 )
+_TEXT_FIELDS = tuple(f"texts.{field}" for field in TEXTS)
 # Sorts after whatever may follow a date.
 _AFTER = "\U0010ffff"
 NOTHING: Query = {"match_none": {}}
@@ -162,8 +163,8 @@ def facets(filters: Filters, limit: int, fields: Sequence[str]) -> dict[str, Any
 
 
 def holders(terms_asked: Sequence[str]) -> dict[str, Any]:
-    """How many items hold each word or phrase, of how many in all."""
-    each = {str(number): _any(_holding(term)) for number, term in enumerate(terms_asked)}
+    """How many items hold each word or phrase in their texts or subtitles, of how many in all."""
+    each = {str(number): _any(_holding(term, (*_TEXT_FIELDS, "said"))) for number, term in enumerate(terms_asked)}
     return {"query": seen(), "size": 0, "aggs": {"terms": {"filters": {"filters": each}}}, "track_total_hits": True}
 
 
@@ -201,12 +202,48 @@ def worded(
     }
 
 
-def _holding(term: str) -> list[Query]:
-    """A clause for each text in which the word or phrase may be, in the order of TEXTS."""
+def spoken(
+    terms_asked: Sequence[str],
+    weights: Sequence[float],
+    k: int,
+    filters: Filters,
+    among: Many[str] | None,
+    past: Iterable[tuple[str, str]],
+) -> dict[str, Any]:
+    """The search for the k items in which a passage of subtitles holds the most of the words, with the best passages.
+
+    past: writings (item, token) that are known not to count.
+    """
+    shares = [
+        {"constant_score": {"filter": clause, "boost": weight}}
+        for term, weight in zip(terms_asked, weights, strict=True)
+        for clause in _holding(term, ("said",))
+    ]
+    chosen = [*filtered(filters), *([terms("item", sorted(among))] if among is not None else [])]
+    without = [all_of({"term": {"item": item}}, {"term": {"token": token}}) for item, token in past]
+    best = {
+        "name": "best",
+        "size": SPOKEN,
+        "sort": ["_score", {"number": "asc"}],
+        "_source": False,
+        "docvalue_fields": ["item", "kind", "number", "token"],
+    }
+    return {
+        "query": {"bool": {"filter": chosen, "should": shares, "minimum_should_match": 1, "must_not": without}},
+        "collapse": {"field": "item", "inner_hits": best},
+        "size": min(k, WINDOW),
+        "sort": ["_score", {"item": "asc"}],
+        "_source": False,
+        "track_total_hits": False,
+    }
+
+
+def _holding(term: str, fields: Sequence[str] = _TEXT_FIELDS) -> list[Query]:
+    """A clause for each field in which the word or phrase may be, in their order."""
     words = searchable(term)
     kind, more = ("match_phrase", {}) if " " in term else ("match", {"operator": "and"})
     plain = all(word in _LEFT_OUT for word in words.split())
-    return [{kind: {f"texts.{field}{'.plain' if plain else ''}": {"query": words, **more}}} for field in TEXTS]
+    return [{kind: {f"{field}{'.plain' if plain else ''}": {"query": words, **more}}} for field in fields]
 
 
 def prefix(beginning: str) -> Query:

@@ -9,6 +9,7 @@ from typing import Any
 from sightsound.stores.elastic import bodies, bulk, documents, reading
 from sightsound.stores.elastic.bulk import Operation
 from sightsound.stores.elastic.indices import Indices
+from sightsound.stores.elastic.mapping import SAID
 from sightsound.stores.elastic.writing import every
 
 _PAGE = 500
@@ -35,7 +36,8 @@ def check(indices: Indices) -> list[str]:
         empty += [one.item.uri for one in known.values() if one.seen and not one.rows]
     removed += _remove_strays(indices)
     for space, number in sorted(missing.items()):
-        found.append(f"broken: {number} vectors of {space} are missing, such as one of {example}; index again")
+        what = "passages of subtitles" if space == SAID else f"vectors of {space}"
+        found.append(f"broken: {number} {what} are missing, such as one of {example}; index again")
     if empty:
         found.append(f"broken: {len(empty)} items have no segments, such as {empty[0]}; index them again")
     if removed:

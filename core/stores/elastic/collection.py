@@ -107,6 +107,10 @@ class ElasticCollection(Collection):
         self._flush()
         return reading.of_source(self._indices, clean(source), clean(source).casefold())
 
+    def pieces(self, item_id: str, spaces: Iterable[str] = ()) -> Entry | None:
+        self._flush()
+        return reading.pieces(self._indices, item_id, spaces)
+
     # Reading
 
     def encoders(self) -> list[EncoderRecord]:

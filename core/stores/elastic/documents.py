@@ -16,13 +16,14 @@ from typing import Any
 import orjson
 
 from sightsound.stores.base import Entry
-from sightsound.stores.elastic.mapping import TEXTS
+from sightsound.stores.elastic.mapping import SAID, TEXTS
 from sightsound.stores.fields import clean, merged, metadata_of, number, passages, said, sortable_date, word_values
 from sightsound.stores.terms import searchable
 from sightsound.types import Item, Segment, Vectors, item_id
 
 Row = tuple[int, float | None, float | None, str, tuple[str, ...]]
-"""A segment of an item and a kind: number, start, end, text, the spaces in which it has a vector."""
+"""A segment of an item and a kind: number, start, end, text, the spaces in which it has a vector, and SAID where its
+text is found by itself."""
 Rows = Mapping[str, Mapping[int, Row]]
 """kind -> number -> row"""
 RECORD = ("record", "added")
@@ -55,7 +56,7 @@ class Known:
         return self.item.state in ("ok", "stale")
 
     def has_vectors(self) -> bool:
-        return any(row[4] for rows in self.rows.values() for row in rows.values())
+        return any(set(row[4]) - {SAID} for rows in self.rows.values() for row in rows.values())
 
 
 def item_of(source: Mapping[str, Any], planned: bool = False) -> Item:
@@ -152,6 +153,8 @@ def item_document(known: Known, session: str, changed: float) -> dict[str, Any]:
     for name, _, written in sorted(word_values(item)):
         if name != "format":
             document["written"].setdefault(name, []).append(written)
+    if "subtitle" in known.rows:
+        document["said"] = [searchable(row[3]) for row in known.rows["subtitle"].values()]
     extra = _flat(metadata.extra)
     return {**document, "extra": extra} if extra else document
 
@@ -176,11 +179,12 @@ def segment_id(item: str, kind: str, number: int, token: str) -> str:
 
 
 def segment_document(
-    row: Row, item: str, kind: str, token: str, filters: bytes, vector: Vectors, session: str
+    row: Row, item: str, kind: str, token: str, filters: bytes, vector: Vectors | None, session: str
 ) -> bytes:
-    """filters: what `filter_fields` gives for the item, as `inner_json` writes it."""
+    """filters: what `filter_fields` gives for the item, as `inner_json` writes it. vector: None for a passage."""
     fields = {"item": item, "kind": kind, "number": row[0], "start": row[1], "end": row[2], "token": token}
-    head = orjson.dumps({**fields, "session": session, "vector": vector}, option=orjson.OPT_SERIALIZE_NUMPY)
+    own = {"said": searchable(row[3])} if vector is None else {"vector": vector}
+    head = orjson.dumps({**fields, "session": session, **own}, option=orjson.OPT_SERIALIZE_NUMPY)
     return head[:-1] + b"," + filters + b"}"
 
 
@@ -198,6 +202,8 @@ def rows_of(entry: Entry) -> dict[str, dict[int, Row]]:
     rows: dict[str, dict[int, Row]] = {}
     for segment in entry.segments:
         here = tuple(sorted(spaces.pop(segment.id, ())))
+        if segment.kind == "subtitle" and segment.text:
+            here = (SAID, *here)
         row = (segment.number, segment.start, segment.end, segment.text, here)
         rows.setdefault(segment.kind, {})[segment.number] = row
     if spaces:
@@ -215,7 +221,8 @@ def token_of(item: str, kind: str, rows: Mapping[int, Row], vectors: Mapping[tup
     for place, row in sorted(rows.items()):
         digest.update(json.dumps(row).encode())
         for space in row[4]:
-            digest.update(vectors[space, f"{item}:{kind}:{place}"].tobytes())
+            if space != SAID:  # the text is in the row
+                digest.update(vectors[space, f"{item}:{kind}:{place}"].tobytes())
     return digest.hexdigest()
 
 

@@ -21,7 +21,7 @@ _REFRESH = "index.refresh_interval"
 
 @dataclass(frozen=True)
 class SpaceIndex:
-    """The index of a space. type: of its vectors' index, one of mapping.TYPES."""
+    """The index of a space, or of mapping.SAID. type: of its vectors' index, one of mapping.TYPES."""
 
     space: str
     alias: str
@@ -83,7 +83,7 @@ class Indices:
         return found
 
     def space_of(self, physical: str) -> str:
-        """Which space an index holds, "" for one that is of this collection no more."""
+        """Which space an index holds, "" for one that holds none, or is of this collection no more."""
         for again in (False, True):
             if again:
                 self.load()
@@ -150,8 +150,10 @@ class Indices:
 
     def _create(self, space: Space) -> None:
         options = mapping.index_options()
-        physical = names.physical(f"{self._base()}--{names.written(space.name)}", self.version)
-        body = mapping.space_mapping(space.name, space.dims, options)
+        written = names.written(space.name) if space.name else names.SAID
+        physical = names.physical(f"{self._base()}--{written}", self.version)
+        said = space.name == mapping.SAID
+        body = mapping.said_mapping() if said else mapping.space_mapping(space.name, space.dims, options)
         self._make(physical, [self._alias(space.name), self.segments], body)
 
     def _make(self, physical: str, aliases: Sequence[str], body: Mapping[str, Any]) -> None:
@@ -174,6 +176,8 @@ class Indices:
                 raise
 
     def _alias(self, space: str) -> str:
+        if space == mapping.SAID:
+            return names.alias(self._prefix, self.collection, names.SAID)
         return names.space_alias(self._prefix, self.collection, space)
 
     def _base(self) -> str:

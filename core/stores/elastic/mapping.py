@@ -17,6 +17,8 @@ OVERSAMPLE_INT8 = 2.0
 """How many times as many candidates as asked for are ranked again by the vectors themselves."""
 LEAST_DIMS_BBQ = 65
 """Below, Elasticsearch refuses bbq, and there is nothing to gain."""
+SAID = ""
+"""Stands for a space where passages of subtitles are kept: beside the spaces, written and removed as vectors are."""
 TEXTS = ("title", "description", "tags", "name", "author")
 """The texts of an item, in the order of `fields.passages`."""
 _LONGEST_KEYWORD = 8000
@@ -82,6 +84,17 @@ def vector_field(dims: int, options: IndexOptions) -> dict[str, Any]:
 def space_mapping(space: str, dims: int, options: IndexOptions) -> dict[str, Any]:
     """A document a segment that has a vector in the space."""
     field = vector_field(dims, options)
+    type = field["index_options"]["type"]
+    oversample = options.oversample if type == "bbq_hnsw" else OVERSAMPLE_INT8
+    return _segments_mapping(space, dims, type, oversample, {"vector": field})
+
+
+def said_mapping() -> dict[str, Any]:
+    """A document a passage of subtitles, so that a word gives the moment it is said at."""
+    return _segments_mapping(SAID, 0, "", 0.0, {"said": _TEXT})
+
+
+def _segments_mapping(space: str, dims: int, type: str, oversample: float, own: Mapping[str, Any]) -> dict[str, Any]:
     properties = {
         "item": _KEYWORD,
         "kind": _KEYWORD,
@@ -90,11 +103,9 @@ def space_mapping(space: str, dims: int, options: IndexOptions) -> dict[str, Any
         "end": {"type": "double", "index": False},
         "token": _KEYWORD,
         "session": _KEYWORD,
-        "vector": field,
+        **own,
         **FILTERS,
     }
-    type = field["index_options"]["type"]
-    oversample = options.oversample if type == "bbq_hnsw" else OVERSAMPLE_INT8
     meta = {"schema": SCHEMA, "space": space, "dims": dims, "type": type, "oversample": oversample}
     return {"dynamic": "strict", "_meta": {"sightsound": meta}, "properties": properties}
 
@@ -116,6 +127,7 @@ def items_mapping(collection: str) -> dict[str, Any]:
         "changed": _NUMBER,
         "written": {"properties": dict.fromkeys(("tag", "author", "licence", "source"), _WORD)},
         "texts": {"properties": dict.fromkeys(TEXTS, _TEXT)},
+        "said": _TEXT,
         "extra": {"type": "flattened", "ignore_above": _LONGEST_KEYWORD, "depth_limit": 2},
         "record": _STORED,
         "segments": _STORED,

@@ -15,7 +15,8 @@ from sightsound.stores.base import SUFFIX
 ITEMS = "items"
 SEGMENTS = "segments"
 """The alias of all spaces of a collection together."""
-_RESERVED = (ITEMS, SEGMENTS)
+SAID = "said"
+_RESERVED = (ITEMS, SEGMENTS, SAID)
 _LONGEST = 100
 _PLAIN = re.compile(r"[a-z0-9_.-]")
 _VERSION = re.compile(r"-v(\d{4,})$")
@@ -48,7 +49,7 @@ def read(made: str) -> str:
 
 
 def alias(prefix: str, collection: str, of: str) -> str:
-    """The alias of a space, or of ITEMS or SEGMENTS, of a collection."""
+    """The alias of a space, or of what is _RESERVED, of a collection."""
     return f"{prefix}-{written(collection)}--{of if of in _RESERVED else written(of)}"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection as Many
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import Any
 
@@ -15,7 +16,7 @@ from elasticsearch import ApiError
 
 from sightsound.errors import StoreError
 from sightsound.filters import Filters
-from sightsound.stores.base import Order, Scored
+from sightsound.stores.base import Entry, Order, Scored
 from sightsound.stores.elastic import bodies, documents
 from sightsound.stores.elastic.documents import Known
 from sightsound.stores.elastic.errors import is_gone
@@ -150,6 +151,26 @@ def items(indices: Indices, ids: Iterable[str]) -> dict[str, Item]:
 def segments(indices: Indices, ids: Iterable[str]) -> dict[str, list[Segment]]:
     found = {id: documents.segments_of(one) for id, one in known(indices, ids).items()}
     return {id: of_item for id, of_item in found.items() if of_item}
+
+
+def pieces(indices: Indices, item_id: str, spaces: Iterable[str]) -> Entry | None:
+    """What was put of an item whose last piece is still to come. Searches have to see what was written."""
+    sources = documents_of(indices, [item_id], documents.WHOLE)
+    one = documents.known_of(sources[item_id]) if sources else None
+    if one is None or one.pending is None:
+        return None
+    found = documents.segments_of(replace(one, item=replace(one.item, state="partial")))
+    tokens = dict.fromkeys(one.pending.rows, one.pending.token)
+    wanted: dict[str, list[str]] = {space: [] for space in spaces}
+    for space, identity in documents.identities(item_id, tokens, one.pending.rows):
+        if space in wanted:
+            wanted[space].append(identity)
+    given = {
+        space: _vectors_of(indices, index.alias, {id: id.rpartition(":")[0] for id in ids})
+        for space, ids in wanted.items()
+        if ids and (index := indices.space(space))
+    }
+    return Entry(documents.item_of(sources[item_id], planned=True), found, given)
 
 
 # Items by search
@@ -305,13 +326,19 @@ def vectors(indices: Indices, space: str, segment_ids: Iterable[str]) -> dict[st
         here = [identity for s, identity in documents.identities(id, tokens, rows) if s == space]
         there = {identity.rpartition(":")[0]: identity for identity in here}
         documents_wanted |= {there[segment]: segment for segment in wanted[id] if segment in there}
+    found = _vectors_of(indices, index.alias, documents_wanted)
+    return {id: found[id] for ids in wanted.values() for id in ids if id in found}
+
+
+def _vectors_of(indices: Indices, alias: str, segments: Mapping[str, str]) -> dict[str, Vectors]:
+    """Stored vectors by segment. segments: `_id` of a document -> the segment's id."""
     found: dict[str, Vectors] = {}
-    remaining = iter(documents_wanted)
+    remaining = iter(segments)
     while page := list(islice(remaining, _VECTORS_PAGE)):
         body = {"query": {"ids": {"values": page}}, "size": len(page), "_source": False, "fields": ["vector"]}
-        for hit in hits_of(searched(indices, index.alias, body)):
-            found[documents_wanted[hit["_id"]]] = as_stored(hit["fields"]["vector"])
-    return {id: found[id] for ids in wanted.values() for id in ids if id in found}
+        for hit in hits_of(searched(indices, alias, body)):
+            found[segments[hit["_id"]]] = as_stored(hit["fields"]["vector"])
+    return found
 
 
 def as_stored(values: Sequence[float]) -> Vectors:

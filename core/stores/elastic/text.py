@@ -11,12 +11,13 @@ from sightsound.filters import Filters
 from sightsound.stores.base import Scored
 from sightsound.stores.elastic import bodies
 from sightsound.stores.elastic.indices import Indices
-from sightsound.stores.elastic.reading import hits_of, searched
-from sightsound.stores.terms import FIELDS, searchable, terms_of
+from sightsound.stores.elastic.mapping import SAID
+from sightsound.stores.elastic.reading import committed, hits_of, searched
+from sightsound.stores.terms import FIELDS, best_items, searchable, terms_of
 
 
 def search(indices: Indices, words: str, k: int, filters: Filters, among: Many[str] | None) -> list[Scored]:
-    """The k items that hold the most of the query's words, each word weighed by its rarity."""
+    """The k items that hold the most of the query's words, each word weighed by its rarity; with what is said."""
     asked = [term for term in terms_of(words) if searchable(term)]
     if not asked or k <= 0 or (among is not None and not among):
         return []
@@ -33,7 +34,33 @@ def search(indices: Indices, words: str, k: int, filters: Filters, among: Many[s
         _matched(hit, shares)
         for hit in hits_of(searched(indices, indices.items, body, include_named_queries_score=True))
     ]
-    return [scored for scored, _ in sorted(found, key=lambda one: (-one[0].score, -one[1]))]
+    ordered = [scored for scored, _ in sorted(found, key=lambda one: (-one[0].score, -one[1]))]
+    return best_items([*ordered, *_spoken(indices, asked, shares, k, filters, among)], k)
+
+
+def _spoken(
+    indices: Indices, asked: list[str], shares: list[float], k: int, filters: Filters, among: Many[str] | None
+) -> list[Scored]:
+    """The best passages of at most k items; asks again where some of those that were found are not committed."""
+    said = indices.spaces().get(SAID)
+    past: set[tuple[str, str]] = set()
+    while said is not None:
+        answer = searched(indices, said.alias, bodies.spoken(asked, shares, k, filters, among, sorted(past)))
+        hits = [hit for item in hits_of(answer) for hit in hits_of(item["inner_hits"]["best"])]
+        found = committed(indices, hits)
+        if len(found) == len(hits):
+            return [_passage(hit) for hit in found]
+        counted = {hit["_id"] for hit in found}
+        past |= {
+            (bodies.value_of(hit, "item"), bodies.value_of(hit, "token")) for hit in hits if hit["_id"] not in counted
+        }
+    return []
+
+
+def _passage(hit: Mapping[str, Any]) -> Scored:
+    item, number = bodies.value_of(hit, "item"), bodies.value_of(hit, "number")
+    # Elasticsearch adds up in single precision.
+    return Scored(f"{item}:subtitle:{number}", item, "subtitle", min(1.0, round(hit["_score"], 6)))
 
 
 def _matched(hit: Mapping[str, Any], shares: list[float]) -> tuple[Scored, float]:

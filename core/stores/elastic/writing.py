@@ -20,6 +20,7 @@ from sightsound.stores.elastic import bulk, documents, reading
 from sightsound.stores.elastic.bulk import Operation
 from sightsound.stores.elastic.documents import Known, Pending, Row
 from sightsound.stores.elastic.indices import Indices
+from sightsound.stores.elastic.mapping import SAID
 from sightsound.stores.refusals import rounded
 from sightsound.types import Item, Space, Vectors
 
@@ -159,7 +160,7 @@ class Writer:
                     id = documents.segment_id(item.id, kind, row[0], token)
                     self._old.pop((spaces[space].alias, id), None)  # written again before it went
                     written.add(id)
-                    vector = stored[space, f"{item.id}:{kind}:{row[0]}"]
+                    vector = stored.get((space, f"{item.id}:{kind}:{row[0]}"))
                     body = documents.segment_document(row, item.id, kind, token, filters, vector, session)
                     yield Operation(spaces[space].alias, id, item.id, body)
             if plan.before and documents.filter_fields(plan.before.item) != fields:
@@ -224,7 +225,9 @@ class Writer:
         """Vectors as they are stored, by space and segment; makes the indices of new spaces. Raises StoreError."""
         by_space: dict[str, tuple[list[str], list[Vectors]]] = {}
         for entry in entries:
-            documents.rows_of(entry)
+            said = documents.rows_of(entry).get("subtitle", {})
+            if any(SAID in row[4] for row in said.values()):
+                self.indices.ensure(Space(SAID, 0))
             for space, vectors in entry.vectors.items():
                 ids, given = by_space.setdefault(space, ([], []))
                 ids += vectors
