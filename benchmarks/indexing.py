@@ -33,7 +33,7 @@ def bound(source: Source, encoders: EncoderSet) -> float:
     pieces: list[PreparedPiece] = []
     began = time.process_time()
     for item in source.items():
-        pieces += read_item(Job(item), equipment).pieces
+        pieces += [piece for part in read_item(Job(item), equipment) for piece in part.pieces]
     decoding = time.process_time() - began
     for encoder in images:
         encoder.encode([pieces[0].inputs[encoder.key]], "document")

@@ -5,7 +5,7 @@ These are the names for plug-ins and programs; everything else may change withou
 
 from sightsound.filters import Condition, Filters
 from sightsound.hookspecs import hookimpl
-from sightsound.media import Learnt, Piece, Reader, Wanted
+from sightsound.media import Begun, Learnt, Piece, Reader, Shot, Wanted
 from sightsound.sources import Source, credit_line
 from sightsound.types import (
     AudioInput,
@@ -17,6 +17,7 @@ from sightsound.types import (
     Metadata,
     Role,
     Segment,
+    ShotInput,
     Space,
     TextInput,
     Vectors,
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AudioInput",
+    "Begun",
     "Condition",
     "Device",
     "Encoder",
@@ -40,6 +42,8 @@ __all__ = [
     "Reader",
     "Role",
     "Segment",
+    "Shot",
+    "ShotInput",
     "Source",
     "Space",
     "TextInput",

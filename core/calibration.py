@@ -17,7 +17,7 @@ SAMPLE = 1000
 """Segments or items that unrelated queries are scored against: those of the lowest item ids, the same in any store."""
 QUERIES = 300
 """Other items' vectors that serve as unrelated queries where the encoder has none of its own."""
-OWN: dict[Medium, SegmentKind] = {"image": "photo", "audio": "sound", "text": "description"}
+OWN: dict[Medium, SegmentKind] = {"image": "photo", "audio": "sound", "text": "description", "shot": "shot"}
 """Which segments those are, by the medium that the encoder reads."""
 WORD_QUERIES = 60
 """Unrelated queries that the text search is tried with: each reads all texts that hold one of its words."""

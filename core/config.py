@@ -39,7 +39,8 @@ SETTINGS = (
     Setting("precision", "auto", "Of models: fp32, fp16, bf16, int8; auto is fp32 on a CPU, else the GPU's own."),
     Setting("allow_pickle", "no", "yes: read model weights that lie in pickle files. See docs/models.md."),
     Setting("workers", "", "Decoding processes. Default: one for each core."),
-    Setting("deadline", "60", "Seconds that one file may take to be read, before it is given up."),
+    Setting("deadline", "60", "Seconds that reading a file may take without getting on, before it is given up."),
+    Setting("video_reader", "pyav", "What decodes films: pyav, decord or torchcodec."),
     Setting("memory", "2048", "Megabytes that one decoding process may take."),
 )
 _NAMES = {setting.name: setting for setting in SETTINGS}

@@ -16,7 +16,7 @@ from sightsound.jobs import Preparation
 from sightsound.media import Wanted
 from sightsound.registry import Registry
 from sightsound.stores.base import Collection, EncoderRecord
-from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, Space, Vectors
+from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, ShotInput, Space, Vectors
 
 HEARD = ("sound", "film")
 """Kinds of item that have a sound to encode."""
@@ -98,7 +98,12 @@ class EncoderSet:
         """What readers need to deliver for all of these encoders."""
         sides = [e.spec.input.min_side for e in self.chosen if isinstance(e.spec.input, ImageInput)]
         sounds = dict.fromkeys(e.spec.input for e in self.chosen if isinstance(e.spec.input, AudioInput))
-        return Wanted(ImageInput(max(sides)) if sides else None, tuple(sounds))
+        shots = [e.spec.input for e in self.chosen if isinstance(e.spec.input, ShotInput)]
+        return Wanted(
+            ImageInput(max(sides)) if sides else None,
+            tuple(sounds),
+            ShotInput(max(s.min_side for s in shots), max(s.rate for s in shots)) if shots else None,
+        )
 
     @property
     def sets(self) -> list[str]:

@@ -2,7 +2,8 @@
 
     plan: skip what is unchanged ─► workers: open, read, prepare ─► encoders, in batches ─► one commit a batch
 
-Each stage waits rather than piles up. Interrupted anywhere, the next run goes on: what was committed is skipped.
+Each stage waits rather than piles up. A long item comes in parts, each one commit; it is found when the last is there.
+Interrupted anywhere, the next run goes on: what was committed is skipped.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sightsound.batches import BatchVectors, with_vectors
 from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint, take_up
 from sightsound.errors import UsageError
-from sightsound.jobs import Equipment, Failed, Job, PreparedPiece, Read
+from sightsound.jobs import Equipment, Failed, Job, Read
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
 from sightsound.reports import Options, Report
@@ -24,11 +25,13 @@ from sightsound.skipping import Skips
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Entry
 from sightsound.texts import text_segments
-from sightsound.types import FILE_LAYER, Item, Metadata, Segment, SegmentKind, Vectors, item_id
+from sightsound.types import FILE_LAYER, Item, Medium, Metadata, Segment, SegmentKind, Vectors, item_id
 from sightsound.workers import Workers
 
 BATCH = 32
-"""Items that are encoded and committed together: what an interruption may cost."""
+"""Items, or pieces of them, that are encoded and committed together: what an interruption may cost."""
+READ_MEDIA: tuple[Medium, ...] = ("image", "audio", "shot")
+"""Media that readers deliver and prepare for encoders; texts are prepared here."""
 TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description", "tag"})
 PRUNE_LIMIT = 0.2
 """The share of a collection that --prune may remove without asking."""
@@ -110,7 +113,7 @@ class _Run:
         equipment = Equipment(
             self.source,
             tuple(entry.thing for entry in registry.readers),
-            tuple(e.preparation for medium in ("image", "audio") for e in self.encoders.reading(medium, "document")),
+            tuple(e.preparation for medium in READ_MEDIA for e in self.encoders.reading(medium, "document")),
             self.encoders.wanted,
             number("memory"),
         )
@@ -142,6 +145,8 @@ class _Run:
             failed = task.stored is not None and task.stored.state in ("failed", "stale")
             self.report.failed += failed
             self.report.unchanged += not failed
+        elif result and not result.last:
+            self._put_part(task, result)
         else:
             if result and result.content in self._contents:
                 self._commit()
@@ -150,16 +155,29 @@ class _Run:
             self._batch.append(_Ready(task.item, result, task.stored))
             if result:
                 self._contents.add(result.content)
-            if len(self._batch) >= BATCH:
+            pieces = sum(len(ready.read.pieces) for ready in self._batch if ready.read)
+            if max(len(self._batch), pieces) >= BATCH:
                 self._commit()
+
+    def _put_part(self, task: Task, part: Read) -> None:
+        """Encode and write a part of a long item; search finds it when the last part is there."""
+        item = self._item(task.item, task.stored, part)
+        entry = Entry(item, _segments(item, part))
+        vectors = BatchVectors(self.encoders)
+        _add_pieces(vectors, entry, part)
+        vectors.add_texts(self.collection, [segment for segment in entry.segments if segment.text])
+        self.collection.put([with_vectors(entry, vectors.encode())], last=False)
 
     def _fail(self, task: Task, reason: str) -> None:
         item = task.stored or replace(task.item, id=self._new_id(task.item.uri, ""))
         layers = {**item.layers, self.source.name: task.item.metadata}
-        self.collection.fail(replace(item.with_layers(layers), revision=task.item.revision), reason)
+        self._note_failure(replace(item.with_layers(layers), revision=task.item.revision), reason)
+
+    def _note_failure(self, item: Item, reason: str) -> None:
+        self.collection.fail(item, reason)
         self.report.failed += 1
         if len(self.report.failures) < KEPT_FAILURES:
-            self.report.failures.append((task.item.uri, reason))
+            self.report.failures.append((item.uri, reason))
 
     def _commit(self) -> None:
         """Encode and write the batch, one commit."""
@@ -169,13 +187,15 @@ class _Run:
         entries = [self._entry(ready) for ready in batch]
         vectors = BatchVectors(self.encoders)
         for ready, entry in zip(batch, entries, strict=True):
-            if ready.read and not ready.read.known:
-                for piece in ready.read.pieces:
-                    vectors.add(_segment(entry.item.id, piece), piece.inputs)
+            if ready.read:
+                _add_pieces(vectors, entry, ready.read)
         vectors.add_texts(self.collection, [s for entry in entries for s in entry.segments if s.text])
         made = vectors.encode()
         self.collection.put([with_vectors(entry, made) for entry in entries])
         self.wrote = True
+        for ready, entry in zip(batch, entries, strict=True):
+            if ready.read and ready.read.damage:
+                self._note_failure(entry.item, ready.read.damage)
 
     def _entry(self, ready: _Ready) -> Entry:
         read, stored = ready.read, ready.stored
@@ -183,18 +203,23 @@ class _Run:
             return self._described(ready)
         if read.known:
             return self._same_content(ready, read)
+        item = self._item(ready.item, stored, read)
+        if not read.damage:
+            was_there = stored is not None and stored.state != "partial"
+            self.report.changed += was_there
+            self.report.added += not was_there
+        return Entry(item, [*_segments(item, read), *text_segments(item)])
+
+    def _item(self, item: Item, stored: Item | None, read: Read) -> Item:
+        """The item as it was read, with what is known of it from elsewhere."""
         own = {FILE_LAYER: read.metadata} if read.metadata != Metadata() else {}
         others = {name: layer for name, layer in (stored.layers if stored else {}).items() if name != FILE_LAYER}
-        item = replace(
-            ready.item,
-            id=stored.id if stored else self._new_id(ready.item.uri, read.content),
+        return replace(
+            item,
+            id=stored.id if stored else self._new_id(item.uri, read.content),
             content=read.content,
             facts=read.facts,
-        ).with_layers({**own, **others, self.source.name: ready.item.metadata})
-        self.report.changed += stored is not None
-        self.report.added += stored is None
-        pieces = [_segment(item.id, piece) for piece in read.pieces]
-        return Entry(item, [*pieces, *text_segments(item)])
+        ).with_layers({**own, **others, self.source.name: item.metadata})
 
     def _described(self, ready: _Ready) -> Entry:
         """An item of which only the metadata changed, or that has no file."""
@@ -235,7 +260,7 @@ class _Run:
         ).with_layers({**own, **others, self.source.name: ready.item.metadata})
         theirs = [s for s in self.collection.segments([twin.id]).get(twin.id, []) if s.kind not in TEXT_KINDS]
         vectors: dict[str, dict[str, Vectors]] = {}
-        for space in {space.name for encoder in self.encoders.chosen for space in encoder.spec.spaces}:
+        for space in {space for space, _ in self.collection.counts()}:
             found = self.collection.vectors(space, [segment.id for segment in theirs])
             vectors[space] = {replace(s, item_id=item.id).id: found[s.id] for s in theirs if s.id in found}
         return Entry(item, [*(replace(s, item_id=item.id) for s in theirs), *text_segments(item)], vectors)
@@ -263,8 +288,13 @@ class _Run:
         self.wrote = True
 
 
-def _segment(item_id: str, piece: PreparedPiece) -> Segment:
-    return Segment(item_id, piece.kind, piece.number, piece.start, piece.end, piece.text)
+def _segments(item: Item, read: Read) -> list[Segment]:
+    return [Segment(item.id, piece.kind, piece.number, piece.start, piece.end, piece.text) for piece in read.pieces]
+
+
+def _add_pieces(vectors: BatchVectors, entry: Entry, read: Read) -> None:
+    for segment, piece in zip(_segments(entry.item, read), read.pieces, strict=True):
+        vectors.add(segment, piece.inputs)
 
 
 def _is_gone(item: Item) -> bool:

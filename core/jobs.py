@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from sightsound.beside import content_with, read_beside
 from sightsound.errors import MediaError
-from sightsound.media import Learnt, Piece, Reader, Wanted
+from sightsound.media import Begun, Learnt, Piece, Reader, Wanted
 from sightsound.sources import Source
-from sightsound.types import Facts, Item, Medium, Metadata, SegmentKind
+from sightsound.types import Facts, Item, ItemKind, Medium, Metadata, SegmentKind
 
 CHUNK = 1 << 20
+LONG: frozenset[ItemKind] = frozenset({"film", "sound"})
+"""Kinds of items that may take long to read, and get on meanwhile."""
+PIECES = 32
+"""Pieces of a long item that are given back at once."""
+BYTES = 32 << 20
+"""What they may hold together, before it is given back."""
+READS = 8
+"""How many times over a file may be read; more is no sign that the reading gets on."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One item to read. known: contents (SHA-256) of items of this size, not to be read again."""
+    """One item to read.
+
+    known: contents (SHA-256) of items of this size, not to be read again. begun, at: see `Wanted`.
+    """
 
     item: Item
     known: frozenset[str] = frozenset()
+    begun: Mapping[SegmentKind, Begun] = field(default_factory=dict)
+    at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,13 +52,19 @@ class PreparedPiece:
 
 @dataclass(frozen=True)
 class Read:
-    """What was read of an item. known: the content is one of the job's, and nothing was decoded."""
+    """What was read of an item, or a part of it.
+
+    known: the content is one of the job's, and nothing was decoded. last: whether this is all there is; the parts of
+    a long item come one after the other. facts, metadata, damage: as far as they were learnt.
+    """
 
     content: str
     known: bool = False
     facts: Facts = field(default_factory=dict)
     metadata: Metadata = field(default_factory=Metadata)
     pieces: tuple[PreparedPiece, ...] = ()
+    damage: str = ""
+    last: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,44 +103,119 @@ class Equipment:
     memory: float
 
 
-def read_item(job: Job, equipment: Equipment) -> Read:
-    """Open, read and prepare one item: the whole work of a child, and the bound that benchmarks measure."""
+def read_item(job: Job, equipment: Equipment, got_on: Callable[[], None] | None = None) -> Iterator[Read]:
+    """Open, read and prepare one item: the whole work of a child, and the bound that benchmarks measure.
+
+    Gives what was read in parts that are bounded, the last one marked; a photograph is one part.
+    got_on: called whenever the reading of a long item has got on.
+    """
+    is_long = job.item.kind in LONG
+    got_on = got_on if got_on and is_long else _quietly
     reader = next((reader for reader in equipment.readers if reader.reads(job.item)), None)
     if reader is None:
         raise MediaError("no installed plug-in reads this kind of file; see: sightsound plugins")
     with equipment.source.open(job.item) as file:
-        content, size = _hash(file)
+        content, size = _hash(file, got_on)
         content = content_with(content, equipment.source, job.item)
         if content in job.known:
-            return Read(content, known=True)
+            yield Read(content, known=True)
+            return
         file.seek(0)
-        facts: dict[str, Any] = {"bytes": size}
-        metadata = Metadata()
-        pieces: list[PreparedPiece] = []
-        numbers: dict[str, int] = {}
-        beside = read_beside(equipment.source, job.item, equipment.readers, equipment.wanted)
-        for made in chain(reader.read(file, job.item, equipment.wanted), beside):
+        parts = _Parts(job, equipment, content, size)
+        watched = cast(BinaryIO, _Watched(file, READS * size, got_on)) if is_long else file
+        wanted = replace(equipment.wanted, begun=job.begun, at=job.at)
+        beside = read_beside(equipment.source, job.item, equipment.readers, wanted)
+        for made in chain(reader.read(watched, job.item, wanted), beside):
+            got_on()
             if isinstance(made, Learnt):
-                facts |= made.facts
-                metadata = made.metadata.over(metadata)
-            else:
-                number = numbers.get(made.kind, 0)
-                numbers[made.kind] = number + 1
-                pieces.append(_prepare(made, number, equipment))
-    return Read(content, False, facts, metadata, tuple(pieces))
+                parts.learn(made)
+            elif not parts.has(made):
+                if parts.full:
+                    yield parts.take(last=False)
+                parts.add(made)
+                if job.at is not None and made.medium == "image":
+                    break
+        yield parts.take(last=True)
 
 
-def _hash(file: BinaryIO) -> tuple[str, int]:
+def _quietly() -> None:
+    pass
+
+
+class _Parts:
+    """What was read of one item since the last part of it was given."""
+
+    def __init__(self, job: Job, equipment: Equipment, content: str, size: int) -> None:
+        self._job = job
+        self._preparations = equipment.preparations
+        self._content = content
+        self._learnt = Learnt({"bytes": size})
+        self._numbers: dict[str, int] = {}
+        self._pieces: list[PreparedPiece] = []
+        self._bytes = 0
+
+    @property
+    def full(self) -> bool:
+        return len(self._pieces) >= PIECES or self._bytes >= BYTES
+
+    def learn(self, more: Learnt) -> None:
+        known = self._learnt
+        metadata = known.metadata if more.metadata == Metadata() else more.metadata.over(known.metadata)
+        self._learnt = Learnt({**known.facts, **more.facts}, metadata, more.damage or known.damage)
+
+    def has(self, piece: Piece) -> bool:
+        """Whether the collection has the piece, from a reading that was interrupted."""
+        begun = self._job.begun.get(piece.kind)
+        return begun is not None and (piece.start, piece.end) in begun.spans
+
+    def add(self, piece: Piece) -> None:
+        begun = self._job.begun.get(piece.kind)
+        number = self._numbers.get(piece.kind, begun.count if begun and piece.start is not None else 0)
+        self._numbers[piece.kind] = number + 1
+        inputs = {p.key: p.prepare(piece.media) for p in self._preparations if p.takes(piece)}
+        text = piece.media if piece.medium == "text" else ""
+        self._pieces.append(PreparedPiece(piece.kind, number, piece.start, piece.end, inputs, text))
+        self._bytes += sum(getattr(prepared, "nbytes", 0) for prepared in inputs.values())
+
+    def take(self, last: bool) -> Read:
+        pieces, self._pieces, self._bytes = tuple(self._pieces), [], 0
+        learnt = self._learnt
+        return Read(self._content, False, learnt.facts, learnt.metadata, pieces, learnt.damage, last)
+
+
+class _Watched:
+    """A file that tells that it is read from, until that is no sign of getting on any more."""
+
+    def __init__(self, file: BinaryIO, most: int, got_on: Callable[[], None]) -> None:
+        self._file: Any = file
+        self._left = most
+        self._got_on = got_on
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._file.read(size)
+        self._count(len(data))
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        count = int(self._file.readinto(buffer) or 0)
+        self._count(count)
+        return count
+
+    def _count(self, size: int) -> None:
+        self._left -= size
+        if size and self._left > 0:
+            self._got_on()
+
+
+def _hash(file: BinaryIO, got_on: Callable[[], None]) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
     while chunk := file.read(CHUNK):
         digest.update(chunk)
         size += len(chunk)
+        got_on()
     if size == 0:
         raise MediaError("the file is empty")
     return digest.hexdigest(), size
-
-
-def _prepare(piece: Piece, number: int, equipment: Equipment) -> PreparedPiece:
-    inputs = {p.key: p.prepare(piece.media) for p in equipment.preparations if p.takes(piece)}
-    text = piece.media if piece.medium == "text" else ""
-    return PreparedPiece(piece.kind, number, piece.start, piece.end, inputs, text)

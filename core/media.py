@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from sightsound.types import AudioInput, Facts, ImageInput, Item, Medium, Metadata, SegmentKind
+from sightsound.types import AudioInput, Facts, ImageInput, Item, Medium, Metadata, SegmentKind, ShotInput
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a collection holds already of one kind of a long item's pieces, from a reading that was interrupted.
+
+    count: how many. start, end: of the last one. spans: (start, end) of them all.
+    """
+
+    count: int
+    start: float
+    end: float
+    spans: frozenset[tuple[float, float]] = frozenset()
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What the collection's encoders need of a reader; None or nothing where no encoder reads that medium.
 
-    image: its `min_side` is the largest that an encoder asks for; a reader need not decode finer.
+    image, shot: their `min_side` is the largest that an encoder asks for; a reader need not decode finer.
     audio: the windows that encoders ask for, each once; a reader gives pieces for each of them.
+    begun: of an item whose reading was interrupted, how far it came, by kind. A reader may go on from there; pieces
+        of the same start and end, given again, are left out.
+    at: seconds; only the picture of that moment is wanted, for a thumbnail. A reader that can't tell gives what it has.
     """
 
     image: ImageInput | None = None
     audio: tuple[AudioInput, ...] = ()
+    shot: ShotInput | None = None
+    begun: Mapping[SegmentKind, Begun] = field(default_factory=dict)
+    at: float | None = None
+
+
+@dataclass(frozen=True)
+class Shot:
+    """The pictures of one shot. frames: uint8 (n, h, w, 3), upright sRGB. seconds: float64 (n,), into the film."""
+
+    frames: npt.NDArray[np.uint8]
+    seconds: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Piece:
     """One segment's media, before it is prepared for each encoder.
 
-    media: image: uint8 (h, w, 3) upright sRGB; text: str; audio: float32 (n,) mono in -1..1.
-    start, end: seconds, for frames, sounds and subtitles.
+    media: image: uint8 (h, w, 3) upright sRGB; text: str; audio: float32 (n,) mono in -1..1; shot: a `Shot`.
+    start, end: seconds, for frames, shots, sounds and subtitles.
     input: which of the wanted inputs a sound was cut for; encoders that ask for another do not get it.
     """
 
@@ -40,10 +71,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What a reader learnt of the item as a whole: facts, and the metadata that the file itself holds."""
+    """What a reader learnt of the item as a whole: facts, and the metadata that the file itself holds.
+
+    damage: what could not be read, where the rest could: the item is found by the rest, and listed as failed.
+    """
 
     facts: Facts
     metadata: Metadata = field(default_factory=Metadata)
+    damage: str = ""
 
 
 class Reader(Protocol):
@@ -55,8 +90,12 @@ class Reader(Protocol):
         ...
 
     def read(self, file: BinaryIO, item: Item, wanted: Wanted) -> Iterator[Piece | Learnt]:
-        """Stream the item's pieces, in order, and what was learnt. Runs in a decoding process.
+        """Stream the item's pieces, those of a kind in order of their start, and what was learnt. Runs in a decoding
+        process.
 
+        Core takes pieces as they come: a reader should hold a few, not a film. What is learnt may come in several
+        parts, at any time. A reader that neither reads from the file nor gives anything for as long as the setting
+        `deadline` says is taken to hang, and ended.
         file: at its start, seekable. Raises MediaError (or anything) if the file can't be read: the item then
         fails with that reason, and nothing else does.
         """

@@ -8,9 +8,10 @@ from itertools import islice
 from typing import Literal
 
 from sightsound.jobs import Job
+from sightsound.media import Begun
 from sightsound.sources import Source
 from sightsound.stores.base import Collection
-from sightsound.types import Item, Metadata
+from sightsound.types import Item, Metadata, SegmentKind
 
 CHUNK = 500
 """Items whose states are asked of the store at once."""
@@ -67,4 +68,16 @@ def job(collection: Collection, task: Task) -> Job | None:
         size = path.stat().st_size if path else 0
     except OSError:
         size = 0
-    return Job(task.item, frozenset(collection.contents_of_size(size) if size else ()))
+    return Job(task.item, frozenset(collection.contents_of_size(size) if size else ()), _begun(collection, task))
+
+
+def _begun(collection: Collection, task: Task) -> dict[SegmentKind, Begun]:
+    """How far an interrupted run came with the item as it is now; nothing where it changed since."""
+    if task.stored is None or task.stored.state != "partial" or task.stored.revision != task.item.revision:
+        return {}
+    pieces = collection.pieces(task.stored.id)
+    spans: dict[SegmentKind, list[tuple[float, float]]] = {}
+    for segment in pieces.segments if pieces else ():
+        if segment.start is not None and segment.end is not None:
+            spans.setdefault(segment.kind, []).append((segment.start, segment.end))
+    return {kind: Begun(len(known), *known[-1], frozenset(known)) for kind, known in spans.items()}

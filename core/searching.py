@@ -19,7 +19,7 @@ from sightsound.encoders import ChosenEncoder, EncoderSet, check_fingerprint
 from sightsound.errors import ItemMissing, MediaError, UsageError
 from sightsound.filters import Filters
 from sightsound.fusing import Candidate, Match, fuse, matches
-from sightsound.jobs import Equipment, Failed, Job
+from sightsound.jobs import Equipment, Job
 from sightsound.media import missing
 from sightsound.moments import Moment, followed, moments
 from sightsound.opening import open_source
@@ -293,7 +293,7 @@ def _checked(collection: Collection, encoders: EncoderSet, medium: Medium) -> It
 
 def _file_probes(registry: Registry, collection: Collection, encoders: EncoderSet, part: FilePart) -> list[_Probe]:
     """Read a query file as hostile, in a child process, and encode it."""
-    from sightsound.workers import Workers  # multiprocessing is not for searches in words
+    from sightsound.workers import read_alone  # multiprocessing is not for searches in words
 
     source, item = _as_item(registry, part)
     media: tuple[Medium, ...] = MEDIA_OF[item.kind]
@@ -311,19 +311,16 @@ def _file_probes(registry: Registry, collection: Collection, encoders: EncoderSe
         encoders.wanted,
         number("memory"),
     )
-    with Workers(equipment, 1, number("deadline")) as workers:
-        ((_, result),) = workers.run([(None, Job(item))])
-    if result is None or isinstance(result, Failed):
-        raise MediaError(f"{part.path} can't be searched by: {result.reason if result else 'nothing was read'}")
-    found = [
-        _Probe(space, encoder.spec.reads, vector)
-        for encoder in chosen
-        for space, vectors in encoder.encode(
-            _spread([piece.inputs[encoder.key] for piece in result.pieces if encoder.key in piece.inputs]), "query"
-        ).items()
-        for vector in vectors
-        if vector is not None
-    ]
+    made: dict[tuple[str, Medium], list[Vectors]] = {}
+    try:
+        for read in read_alone(equipment, Job(item)):
+            for encoder in chosen:
+                inputs = [piece.inputs[encoder.key] for piece in read.pieces if encoder.key in piece.inputs]
+                for space, vectors in encoder.encode(inputs, "query").items():
+                    made.setdefault((space, encoder.spec.reads), []).extend(v for v in vectors if v is not None)
+    except MediaError as error:
+        raise MediaError(f"{part.path} can't be searched by: {error}") from error
+    found = [_Probe(space, medium, vector) for (space, medium), all_ in made.items() for vector in _spread(all_)]
     if not found:
         raise MediaError(f"{part.path} can't be searched by: nothing is seen or heard in it")
     return found

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import unquote_to_bytes, urlsplit
 
-Medium = Literal["image", "text", "audio"]
+Medium = Literal["image", "text", "audio", "shot"]
 ItemKind = Literal["photo", "film", "sound", "text"]
-SegmentKind = Literal["photo", "frame", "sound", "title", "description", "subtitle", "tag"]
+SegmentKind = Literal["photo", "frame", "shot", "sound", "title", "description", "subtitle", "tag", "signature"]
 ItemState = Literal["ok", "partial", "stale", "failed"]
 Role = Literal["document", "query"]
 Device = str
@@ -53,6 +53,18 @@ class AudioInput:
 
     rate: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class ShotInput:
+    """The pictures of one shot of a film, small, at even steps: a `Shot`.
+
+    min_side: pixels of their shorter side, or more where another encoder asks for more. rate: pictures a second, or
+    more; fewer where the film or the shot has no more (a very long shot is thinned).
+    """
+
+    min_side: int
+    rate: float
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,7 @@ class EncoderSpec:
     name: str
     reads: Medium
     space: Space | tuple[Space, ...]
-    input: ImageInput | AudioInput | TextInput
+    input: ImageInput | AudioInput | TextInput | ShotInput
     prepare: Callable[[Any], Any]
     load: Callable[[Device], Encoder]
     background: Callable[[], Sequence[str]] | None = None
@@ -153,7 +165,7 @@ class Item:
     metadata: what is known of the item; in a store, all layers merged.
     layers: metadata by where it comes from: `file`, and the name of each source that names the item.
     state: `ok`; `partial` while a long item is being written; `stale` when its last good vectors are kept
-        though it now fails; `failed` with nothing to show.
+        though it now fails, or what could be read of a damaged file; `failed` with nothing to show.
     """
 
     uri: str

@@ -1,7 +1,7 @@
 """Reading media in child processes: a crash, a hang or a bomb costs that file, and nothing else.
 
 One thread of the parent feeds the children and collects what they made; the caller takes results from a bounded
-queue, so that nothing piles up.
+queue, so that nothing piles up. A long item's reading comes in parts, as far as the caller takes them.
 """
 
 from __future__ import annotations
@@ -9,46 +9,71 @@ from __future__ import annotations
 import contextlib
 import multiprocessing as mp
 import os
-import queue
+import pickle
 import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from sightsound.errors import PluginError, SightsoundError
-from sightsound.jobs import Equipment, Failed, Job, Read, read_item
+from sightsound.config import number
+from sightsound.errors import MediaError, PluginError, SightsoundError
+from sightsound.jobs import LONG, Equipment, Failed, Job, Read, read_item
 from sightsound.registry import explain
+from sightsound.waiting import Waiting
 
 AHEAD = 2
 """Jobs given to a child at once, so that it need not wait for the parent between two files."""
 NICE = 10
 QUEUE = 64
 """Results that may wait for the caller."""
+QUEUE_BYTES = 64 << 20
+"""What they may take of memory."""
+READY, GOT_ON = "ready", "got on"
+SAY_EVERY = 1.0
+"""Seconds between two messages of a child that it gets on."""
 
 
 def _child(connection: Connection, equipment: Equipment) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit_memory(equipment.memory)
     _give_way()
-    connection.send("ready")
+    connection.send(READY)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            job = connection.recv()
-            try:
-                result: Read | Failed = read_item(job, equipment)
-            except MemoryError:
-                result = Failed(f"reading it takes more than {equipment.memory:.0f} MB of memory")
-            except SightsoundError as error:
-                result = Failed(str(error))
-            except OSError as error:
-                result = Failed(f"it can't be opened: {error.strerror}" if error.strerror else explain(error))
-            except Exception as error:  # whatever a hostile file brings out of a decoder
-                result = Failed(explain(error))
-            connection.send(result)
+            for result in _results(connection.recv(), equipment, _Saying(connection)):
+                connection.send(result)
+
+
+def _results(job: Job, equipment: Equipment, got_on: Callable[[], None]) -> Iterator[Read | Failed]:
+    """What a job comes to: its parts, or at any point that it failed."""
+    try:
+        yield from read_item(job, equipment, got_on)
+    except MemoryError:
+        yield Failed(f"reading it takes more than {equipment.memory:.0f} MB of memory")
+    except SightsoundError as error:
+        yield Failed(str(error))
+    except OSError as error:
+        yield Failed(f"it can't be opened: {error.strerror}" if error.strerror else explain(error))
+    except Exception as error:  # whatever a hostile file brings out of a decoder
+        yield Failed(explain(error))
+
+
+class _Saying:
+    """Says to the parent that the child gets on with its job, so that it is not taken to hang."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._said = time.monotonic()
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._said > SAY_EVERY:
+            self._said = now
+            self._connection.send(GOT_ON)
 
 
 def _limit_memory(megabytes: float) -> None:
@@ -83,6 +108,12 @@ class _Worker:
         self.ready = False
         self.jobs: deque[tuple[Any, Job]] = deque()
         self.since = time.monotonic()
+        self.got_on = False
+
+    @property
+    def has_enough(self) -> bool:
+        """Nothing waits behind an item that may take long, while another child is free."""
+        return len(self.jobs) >= AHEAD or any(job.item.kind in LONG for _, job in self.jobs)
 
     def give(self, task: Any, job: Job) -> None:
         if not self.jobs:
@@ -100,14 +131,15 @@ class _Worker:
 class Workers:
     """A pool of reading processes. Use it as a context manager: leaving it ends them all.
 
-    processes: how many. deadline: seconds a file may take.
+    processes: how many. deadline: seconds that a file may take without getting on. A photograph gets on when it is
+    read; a film or a sound whenever the file is read from or a part of it is done.
     """
 
     def __init__(self, equipment: Equipment, processes: int, deadline: float) -> None:
         self._equipment = equipment
         self._deadline = deadline
         self._context = mp.get_context("spawn")
-        self._results: queue.Queue[Any] = queue.Queue(QUEUE)
+        self._results = Waiting(QUEUE, QUEUE_BYTES)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._count = processes
@@ -124,7 +156,7 @@ class Workers:
             worker.kill()
 
     def run(self, tasks: Iterable[tuple[Any, Job | None]]) -> Iterator[tuple[Any, Read | Failed | None]]:
-        """Read every task's job; results come as they are ready, in no set order.
+        """Read every task's job; results come as they are ready, in no set order, an item's parts in theirs.
 
         tasks: (anything, its job); a task without a job is passed on with None. Consumed in another thread.
         Raises what `tasks` raises, after the results that came before it.
@@ -179,25 +211,36 @@ class Workers:
         if len(self._workers) < self._count:
             self._workers.append(_Worker(self._context, self._equipment))
             return self._workers[-1]
-        least = min(self._workers, key=lambda worker: len(worker.jobs))
-        return least if len(least.jobs) < AHEAD else None
+        least = min(self._workers, key=lambda worker: (worker.has_enough, len(worker.jobs)))
+        return None if least.has_enough else least
 
     def _receive(self, busy: list[_Worker], again: deque[tuple[Any, Job]]) -> None:
         ready = wait([worker.connection for worker in busy], timeout=0.2)
         for worker in busy:
             if worker.connection in ready:
                 try:
-                    result = worker.connection.recv()
+                    message = worker.connection.recv_bytes()
+                    result = pickle.loads(message)
                 except Exception:  # the child is gone, perhaps in the middle of a message
                     self._bury(worker, again, _died(worker))
                     continue
-                worker.since = time.monotonic()
-                if result == "ready":
-                    worker.ready = True
-                else:
-                    self._put((worker.jobs.popleft()[0], result))
-            elif time.monotonic() - worker.since > self._deadline:
-                self._bury(worker, again, f"reading it took more than {self._deadline:.0f} seconds")
+                self._take(worker, result, len(message))
+            elif time.monotonic() - worker.since > self._deadline and not worker.connection.poll():
+                far = "got no further for" if worker.got_on else "took more than"
+                self._bury(worker, again, f"reading it {far} {self._deadline:.0f} seconds")
+
+    def _take(self, worker: _Worker, result: Any, size: int) -> None:
+        if result == READY:
+            worker.ready = True
+        elif result == GOT_ON:
+            worker.got_on = True
+        elif isinstance(result, Read) and not result.last:
+            worker.got_on = True
+            self._put((worker.jobs[0][0], result), size)
+        else:
+            worker.got_on = False
+            self._put((worker.jobs.popleft()[0], result), size)
+        worker.since = time.monotonic()
 
     def _bury(self, worker: _Worker, again: deque[tuple[Any, Job]], reason: str) -> None:
         """End a worker; the file it was at fails, what else it had goes to others."""
@@ -208,11 +251,19 @@ class Workers:
         self._put((worker.jobs.popleft()[0], Failed(reason)))
         again.extend(worker.jobs)
 
-    def _put(self, result: Any) -> None:
-        while not self._stopping.is_set():
-            with contextlib.suppress(queue.Full):
-                self._results.put(result, timeout=0.2)
-                return
+    def _put(self, result: Any, size: int = 0) -> None:
+        while not self._stopping.is_set() and not self._results.put(result, size, timeout=0.2):
+            pass
+
+
+def read_alone(equipment: Equipment, job: Job) -> Iterator[Read]:
+    """One item's parts, read in a child of its own. Raises MediaError where it can't be read."""
+    with Workers(equipment, 1, number("deadline")) as workers:
+        for _, result in workers.run([(None, job)]):
+            if isinstance(result, Failed):
+                raise MediaError(result.reason)
+            if result is not None:
+                yield result
 
 
 def _died(worker: _Worker) -> str:

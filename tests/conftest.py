@@ -82,13 +82,13 @@ class CommandLine:
         assert ran.code == code, f"exit code {ran.code}, not {code}\n{ran.out}\n{ran.err}"
         return ran
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, **more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [str(SIGHTSOUND), *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=self.environment(),
+            env=self.environment(**more),
             cwd=self.home,
             start_new_session=True,
         )

@@ -228,7 +228,7 @@ def test_a_good_photo_that_is_damaged_is_kept_as_it_was(sightsound: CommandLine,
     good = (photos / "horse.jpg").read_bytes()
     (photos / "horse.jpg").write_bytes(good[:300])
     assert report(sightsound, photos, code=3)["failed"] == 1
-    assert "its last good vectors are kept" in sightsound("failed").out
+    assert "it is still found by what was read" in sightsound("failed").out
     assert sightsound("search", "a horse", "--paths", "--limit", 1).out.endswith("horse.jpg\n")
     (photos / "horse.jpg").write_bytes(good)
     report(sightsound, photos)

@@ -35,7 +35,7 @@ def failed_command(
         print_json([asdict(failure) for failure in failures])
     else:
         for failure in failures:
-            kept = "  (its last good vectors are kept)" if failure.stale else ""
+            kept = "  (it is still found by what was read)" if failure.stale else ""
             say(str(file_path(failure.uri) or failure.uri))
             say(f"    {failure.reason}{kept}")
         note(f"{plural(len(failures), 'item')} failed." if failures else "Nothing failed.")

@@ -66,6 +66,15 @@ def index_command(
             " restricted loader is used, which has had holes. Only where you trust whoever made it.",
         ),
     ] = False,
+    video_reader: Annotated[
+        str | None,
+        typer.Option(
+            "--video-reader",
+            metavar="NAME",
+            help="What decodes films: pyav, or where they are installed decord, torchcodec.",
+            show_default="pyav",
+        ),
+    ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Remove items that are gone from the source.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what failed before.")] = False,
     anew: Annotated[
@@ -92,6 +101,7 @@ def index_command(
 
     use("device", device)
     use("precision", precision)
+    use("video_reader", video_reader)
     use("allow_pickle", "yes" if allow_pickle else None)
     options = Options(
         retry=retry,

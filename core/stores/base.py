@@ -134,6 +134,14 @@ class Collection(ABC):
     def of_source(self, source: str) -> Iterator[tuple[str, str]]:
         """(id, uri) of every item that the source named."""
 
+    @abstractmethod
+    def pieces(self, item_id: str, spaces: Iterable[str] = ()) -> Entry | None:
+        """What was put of a long item whose last piece is still to come: its segments, by kind and number, with
+        their vectors in these spaces. None where no such item is being written.
+
+        The entry's item has the revision under way; whoever goes on compares it with the file's.
+        """
+
     # Reading
 
     @abstractmethod

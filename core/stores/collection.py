@@ -121,6 +121,10 @@ class LocalCollection(Collection):
                 return
             last = rows[-1][0]
 
+    def pieces(self, item_id: str, spaces: Iterable[str] = ()) -> Entry | None:
+        with self._database.reading() as connection:
+            return reading.pieces(connection, item_id, spaces)
+
     # Reading
 
     def encoders(self) -> list[EncoderRecord]:

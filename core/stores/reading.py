@@ -11,9 +11,9 @@ import numpy as np
 from sightsound.errors import StoreError
 from sightsound.filters import Filters
 from sightsound.stores import matching, sqlfilters
-from sightsound.stores.base import Scored
+from sightsound.stores.base import Entry, Scored
 from sightsound.stores.nearest import Mask, cosines
-from sightsound.stores.rows import FAILED, SEEN, UNSEEN, clean, json_list
+from sightsound.stores.rows import FAILED, ITEM_COLUMNS, SEEN, UNSEEN, clean, item_of, json_list
 from sightsound.stores.shelves import View
 from sightsound.stores.vectorfile import unit
 from sightsound.types import Segment, SegmentKind, Vectors
@@ -65,6 +65,28 @@ def vectors(connection: sqlite3.Connection, space: str, segment_ids: Iterable[st
         f"{id}:{kind}:{number}": _full(vector)
         for id, kind, number, vector in connection.execute(query, (json_list(wanted), space))
     }
+
+
+def pieces(connection: sqlite3.Connection, item_id: str, spaces: Iterable[str]) -> Entry | None:
+    """What was put of an item whose last piece is still to come."""
+    query = f"SELECT {ITEM_COLUMNS} FROM items i WHERE i.id = ? AND i.pending IS NOT NULL"
+    row = connection.execute(query, (item_id,)).fetchone()
+    if row is None:
+        return None
+    query = (
+        'SELECT i.id, s.kind, s.number, s.start, s."end", s.text FROM items i '
+        "JOIN segments s ON s.item = i.rowid AND s.pending = 1 WHERE i.id = ? ORDER BY s.kind, s.number"
+    )
+    found = [Segment(*values) for values in connection.execute(query, (item_id,))]
+    query = (
+        "SELECT h.space, s.kind, s.number, v.vector FROM items i JOIN segments s ON s.item = i.rowid AND s.pending = 1 "
+        "JOIN vectors v ON v.segment = s.rowid JOIN shelves h ON h.id = v.shelf "
+        f"WHERE i.id = ? AND h.space IN {_LISTED}"
+    )
+    given: dict[str, dict[str, Vectors]] = {}
+    for space, kind, number, vector in connection.execute(query, (item_id, json_list(spaces))):
+        given.setdefault(space, {})[f"{item_id}:{kind}:{number}"] = _full(vector)
+    return Entry(item_of(row, planned=True), found, given)
 
 
 def sample(connection: sqlite3.Connection, space: str, kind: SegmentKind, n: int) -> tuple[list[str], Vectors]:

@@ -231,6 +231,28 @@ class StoreContract:
         collection.put([entry(film, RED, RED, GREEN)])
         assert collection.counts() == {("colour", "frame"): 3}
 
+    def test_what_was_put_of_a_long_item_can_be_gone_on_from(self, collection: Collection) -> None:
+        film = item("film.mp4", "film", title="Harbour")
+        assert collection.pieces(film.id) is None
+        collection.put([entry(film, RED, GREEN)], last=False)
+        collection.put([entry(film, BLUE, first=2)], last=False)
+        begun = collection.pieces(film.id, ["colour"])
+        assert begun is not None and begun.item.revision == film.revision
+        assert [(s.number, s.start, s.end) for s in begun.segments] == [(0, 0.0, 1.0), (1, 1.0, 2.0), (2, 2.0, 3.0)]
+        assert begun.vectors["colour"][f"{film.id}:frame:2"] @ BLUE == pytest.approx(1, abs=1e-3)
+        collection.put([entry(film, first=3)])
+        assert collection.pieces(film.id) is None
+
+    def test_only_the_pieces_of_the_revision_under_way_are_gone_on_from(self, collection: Collection) -> None:
+        film, changed = item("film.mp4", "film"), item("film.mp4", "film", revision="2")
+        collection.put([entry(film, RED, RED)])
+        assert collection.pieces(film.id) is None
+        collection.put([entry(changed, BLUE)], last=False)
+        begun = collection.pieces(film.id)
+        assert begun is not None and (begun.item.revision, len(begun.segments)) == ("2", 1)
+        collection.fail(changed, "cut short")
+        assert collection.pieces(film.id) is None
+
     def test_a_batch_is_written_whole_or_not_at_all(self, collection: Collection) -> None:
         good, bad = item("good.jpg"), item("bad.jpg")
         collection.put([entry(item("first.jpg"), RED)])

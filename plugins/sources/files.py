@@ -16,6 +16,7 @@ from sightsound.types import ItemKind
 KINDS: dict[str, ItemKind] = {
     **dict.fromkeys("wav flac ogg oga opus mp3 m4a aac".split(), "sound"),  # noqa: SIM905
     **dict.fromkeys("jpg jpeg jpe jfif png webp gif bmp tif tiff avif heic heif mpo".split(), "photo"),  # noqa: SIM905
+    **dict.fromkeys("mp4 m4v mov mkv webm avi mpg mpeg mpe m2v ts mts m2ts ogv flv wmv asf 3gp 3g2".split(), "film"),  # noqa: SIM905
 }
 """Kind by extension, of what installed readers read."""
 

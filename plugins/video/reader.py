@@ -1,0 +1,77 @@
+"""The reader of films: one pass over the frames gives the shots, the frames to encode, and what the look is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import BinaryIO
+
+from sightsound import Item, Learnt, Piece, Wanted
+from sightsound.config import setting
+
+EXTRA = "pip install 'sightsound[video]'"
+MODULES = {"pyav": "av", "decord": "decord", "torchcodec": "torchcodec"}
+DEFAULT_SIDE = 256
+"""The shorter side of frames, in pixels, where no encoder asks for one."""
+FAR = 60.0
+"""Seconds into a shot after which an interrupted reading goes on within it, and does not begin the shot again."""
+
+
+@dataclass(frozen=True)
+class FilmReader:
+    """Reads every item of the kind film. library: what decodes it; "" for what the setting `video_reader` says."""
+
+    library: str = ""
+
+    def __reduce__(self) -> tuple[type[FilmReader], tuple[str]]:
+        """The reading processes know no flags: the setting goes with the reader."""
+        return FilmReader, (self.library or setting("video_reader"),)
+
+    def reads(self, item: Item) -> bool:
+        return item.kind == "film"
+
+    def missing(self, item: Item) -> str:
+        library = self.library or setting("video_reader")
+        if library not in MODULES:
+            return f"there is no video reader '{library}'; there are: {', '.join(MODULES)}"
+        if find_spec(MODULES[library]) is None:
+            wanted = EXTRA if library == "pyav" else f"pip install {library}"
+            return f"films need further packages: {wanted}"
+        return ""
+
+    def read(self, file: BinaryIO, item: Item, wanted: Wanted) -> Iterator[Piece | Learnt]:
+        from sightsound.plugins.video.containers import container_of
+        from sightsound.plugins.video.films import open_film
+        from sightsound.plugins.video.framing import Framing, moment
+
+        container = container_of(file)
+        film = open_film(file, container.demuxer, self.library or setting("video_reader"))
+        yield Learnt({"format": container.name})
+        side = wanted.image.min_side if wanted.image else DEFAULT_SIDE
+        if not film.codec:
+            return
+        if wanted.at is not None:
+            yield moment(film, wanted.at, side)
+            return
+        framing = Framing(side, wanted.shot, *_begun(wanted))
+        for frame in film.frames(framing.begins):
+            yield from framing.take(frame)
+        yield from framing.finish(film.end)
+        facts = {
+            "width": film.width,
+            "height": film.height,
+            "fps": round(film.fps, 3),
+            "codec": film.codec,
+            "duration": round(film.end, 3),
+            "shots": framing.shots,
+        }
+        yield Learnt({name: value for name, value in facts.items() if value}, damage=film.damage)
+
+
+def _begun(wanted: Wanted) -> tuple[float, float, int]:
+    """Where to go on after an interruption: the second, the start of its shot, and how many shots there are."""
+    shot, frame = wanted.begun.get("shot"), wanted.begun.get("frame")
+    start = shot.end if shot else 0.0
+    within = frame is not None and frame.end - start > FAR
+    return frame.end if within and frame else start, start, shot.count if shot else 0

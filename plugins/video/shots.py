@@ -1,0 +1,218 @@
+"""Where one shot of a film ends and the next begins, found as its frames come.
+
+Hard cuts: a frame differs from the one before far more than its neighbours do from theirs, which is the adaptive
+detector of PySceneDetect (github.com/Breakthrough/PySceneDetect). Fades and dissolves: over a stretch of time each
+frame is a blend of the first and the last, the further on the more of the last (Hampapur, Jain and Weymouth 1994,
+"Digital video segmentation"), which moving cameras and brightening light are not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+SIDE = 36
+"""Pixels of the shorter side of the frames that the detector looks at."""
+SHORTEST = 0.4
+"""Seconds; what is shorter is no shot."""
+CUT = 9.0
+"""The least mean difference of a cut, of 255."""
+TIMES = 3.0
+"""How many times that of its neighbours it must be."""
+AROUND = 2
+"""Neighbours on either side."""
+SPANS = (0.4, 0.8, 1.6)
+"""Seconds over which blends are looked for."""
+POINTS = 7
+"""Frames within a span that must be blends of its ends."""
+BLEND = 14.0
+"""The least mean difference of a span's ends, of 255."""
+RESIDUE = 0.22
+"""What of that the frames between may differ from a blend."""
+ALIKE = 0.6
+"""Ends that correlate more are the same view in another light."""
+SETTLED = 0.3
+"""Seconds without a blend after which the last one is over."""
+RATE = 15.0
+"""Frames a second that are looked at for blends."""
+FLAT, DARK, LIGHT = 6.0, 24.0, 232.0
+"""An empty frame: its spread is less, its mean is below or above."""
+EVEN = 1.5
+"""A spread that shows nothing to tell a view by."""
+
+Thumb = npt.NDArray[np.float32]
+
+
+@dataclass
+class Seen:
+    """A frame: its time, its small picture, and whatever the caller hangs on it."""
+
+    seconds: float
+    small: npt.NDArray[np.uint8]
+    held: Any = None
+    thumb: Thumb = field(init=False)
+    change: float = 0.0
+    begins: bool = False
+
+    def __post_init__(self) -> None:
+        h, w = self.small.shape[0] // 2 * 2, self.small.shape[1] // 2 * 2
+        blocks = self.small[:h, :w] if min(h, w) else self.small[:1, :1].repeat(2, 0).repeat(2, 1)
+        grid = blocks.reshape(blocks.shape[0] // 2, 2, blocks.shape[1] // 2, 2, 3)
+        self.thumb = grid.mean(axis=(1, 3), dtype=np.float32)
+
+    @property
+    def empty(self) -> bool:
+        """Black or white all over, as between a fade out and a fade in. It belongs to the shot before it."""
+        mean = float(self.thumb.mean())
+        return float(self.thumb.std()) < FLAT and (mean < DARK or mean > LIGHT)
+
+
+@dataclass
+class _Blend:
+    """A transition under way: its strongest span, and the last frame at which one was seen."""
+
+    strength: float
+    middle: float
+    end: float
+
+
+class ShotDetector:
+    """Takes frames in order and gives them back some seconds later, `begins` set on the first of each shot."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Seen] = deque()
+        self._blend: _Blend | None = None
+        self._last_looked = float("-inf")
+        self._began: float | None = None
+        self._only_empty = True
+        self._was_empty = False
+
+    def feed(self, frame: Seen) -> Iterator[Seen]:
+        """Frames of which is settled whether a shot begins with them."""
+        before = self._waiting[-1] if self._waiting else None
+        if before is not None and before.thumb.shape == frame.thumb.shape:
+            frame.change = float(np.abs(frame.thumb - before.thumb).mean())
+        elif before is not None:  # the picture changed its size: as good as a cut
+            frame.change = 255.0
+        self._waiting.append(frame)
+        self._look_for_cut()
+        if frame.seconds - self._last_looked >= 1 / RATE - 1e-3:
+            self._last_looked = frame.seconds
+            self._look_for_blend(frame)
+        while self._waiting and self._waiting[0].seconds < frame.seconds - SPANS[-1] - 2 * SETTLED:
+            yield self._give()
+
+    def rest(self) -> Iterator[Seen]:
+        """The frames that are left, at the end of the film."""
+        self._settle(float("inf"))
+        while self._waiting:
+            yield self._give()
+
+    def _give(self) -> Seen:
+        frame = self._waiting.popleft()
+        after_empty = self._was_empty and not frame.empty
+        self._was_empty = frame.empty
+        if self._began is None:
+            frame.begins = True
+        elif frame.begins or after_empty:
+            frame.begins = frame.seconds - self._began >= SHORTEST and not self._only_empty
+        if frame.begins:
+            self._began = frame.seconds
+            self._only_empty = True
+        self._only_empty = self._only_empty and frame.empty
+        return frame
+
+    def _look_for_cut(self) -> None:
+        """Whether the frame two before the last is the first of a shot."""
+        near = list(islice(reversed(self._waiting), 2 * AROUND + 2))[::-1]
+        if len(near) < AROUND + 2:
+            return
+        place = len(near) - 1 - AROUND
+        frame = near[place]
+        around = [f.change for f in (*near[max(0, place - AROUND) : place], *near[place + 1 :])]
+        usual = sum(around) / len(around)
+        if frame.change < CUT or frame.change < TIMES * usual:
+            return
+        if not frame.empty and not _is_flash(near[max(0, place - AROUND) : place], near[place:]):
+            frame.begins = True
+            if self._blend is not None and self._blend.middle > frame.seconds - SPANS[-1]:
+                self._blend = None  # what looked like a blend was the cut
+
+    def _look_for_blend(self, last: Seen) -> None:
+        self._settle(last.seconds)
+        for span in SPANS:
+            found = self._blend_over(span, last)
+            if found is None:
+                continue
+            if self._blend is None or found.strength > self._blend.strength:
+                self._blend = found
+            self._blend.end = last.seconds
+
+    def _settle(self, now: float) -> None:
+        blend = self._blend
+        if blend is None or now - blend.end < SETTLED:
+            return
+        self._blend = None
+        frame = min(self._waiting, key=lambda one: abs(one.seconds - blend.middle), default=None)
+        near = [one for one in self._waiting if one.begins and abs(one.seconds - blend.middle) < 2 * SHORTEST]
+        if frame is not None and not near:
+            frame.begins = True
+
+    def _blend_over(self, span: float, last: Seen) -> _Blend | None:
+        frames = [one for one in self._waiting if one.seconds >= last.seconds - span - 1e-3]
+        if len(frames) < POINTS // 2 + 2 or last.seconds - frames[0].seconds < 0.8 * span:
+            return None
+        if any(one.begins or one.thumb.shape != last.thumb.shape for one in frames):
+            return None
+        first = frames[0]
+        way = last.thumb - first.thumb
+        strength = float(np.abs(way).mean())
+        if strength < BLEND or _is_fade(first, last) or _same_view(first.thumb, last.thumb):
+            return None
+        steps = np.unique(np.linspace(1, len(frames) - 2, min(POINTS, len(frames) - 2)).astype(int))
+        between = np.stack([frames[step].thumb for step in steps]) - first.thumb
+        shares = (between * way).sum(axis=(1, 2, 3)) / float((way * way).sum())
+        residues = np.abs(between - shares[:, None, None, None] * way).mean(axis=(1, 2, 3))
+        rising = (np.diff(shares) > -0.05).all()
+        inside = int(((shares > 0.06) & (shares < 0.94)).sum())
+        if not rising or inside < min(3, len(steps)) or (residues > RESIDUE * strength).any():
+            return None
+        largest = float(np.diff([0.0, *shares, 1.0]).max())
+        if largest > 0.6:
+            return None
+        times = [first.seconds, *(frames[step].seconds for step in steps), last.seconds]
+        all_shares = np.array([0.0, *shares, 1.0])
+        middle = times[int(np.argmax(all_shares >= 0.5))]
+        return _Blend(strength, middle, last.seconds)
+
+
+def _is_flash(before: list[Seen], after: list[Seen]) -> bool:
+    """Whether the film goes on, behind a frame or two, as it was."""
+    change = after[0].change
+    return any(
+        one.thumb.shape == other.thumb.shape and float(np.abs(one.thumb - other.thumb).mean()) < 0.5 * change
+        for one in before
+        for other in after
+    )
+
+
+def _is_fade(first: Seen, last: Seen) -> bool:
+    """Whether one end is empty, or all but: the empty frames themselves tell where the next shot begins."""
+    dim, other = sorted((first.thumb, last.thumb), key=lambda thumb: float(thumb.std()))
+    dims = float(dim.mean()) < 2 * DARK and float(dim.std()) < 0.5 * float(other.std())
+    return first.empty or last.empty or dims
+
+
+def _same_view(one: Thumb, other: Thumb) -> bool:
+    a, b = one.mean(axis=2), other.mean(axis=2)
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    if min(float(a.std()), float(b.std())) < EVEN:
+        return False
+    return float((a * b).sum()) / size > ALIKE

@@ -1,0 +1,167 @@
+"""Films by PyAV, which brings its own FFmpeg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, BinaryIO
+
+import av
+import av.error
+import numpy as np
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+
+from sightsound.config import cores
+from sightsound.errors import MediaError
+from sightsound.plugins.video.films import SECONDS, STREAMS, Frame, Picture, check_size, clock, reduced
+
+TRIES = 50
+"""Errors of the container in a row after which the rest is given up."""
+HD = 720
+"""Films of this height that do not say how their colours are meant have those of HD television."""
+_UNSAID = 2
+SHORT = 0.1
+"""The share of its length that a film may lack of what it says before that is told."""
+
+
+class PyavFilm:
+    def __init__(self, file: BinaryIO, demuxer: str) -> None:
+        av.logging.set_level(None)
+        options = {"format_whitelist": demuxer, "protocol_whitelist": "none", "max_streams": str(STREAMS)}
+        try:
+            self._container: Any = av.open(file, format=demuxer, options=options)
+        except MemoryError:
+            raise MediaError(f"it has more than {STREAMS} streams, or takes too much memory to open") from None
+        except (av.error.FFmpegError, ValueError, IndexError) as error:
+            raise MediaError(f"the film is cut short or damaged: {_said(error)}") from error
+        self._stream: Any = next((stream for stream in self._container.streams.video if not _is_cover(stream)), None)
+        self.width = self.height = 0
+        self.fps, self.end, self.codec, self.damage = 0.0, 0.0, "", ""
+        self._damaged, self._first = 0, 0.0
+        self._reformatters: dict[int, VideoReformatter] = {}
+        if self._stream is not None:
+            self._look_at(self._stream)
+
+    def _look_at(self, stream: Any) -> None:
+        context = stream.codec_context
+        if context is None:
+            raise MediaError("its pictures are of a kind that can't be decoded here")
+        check_size(context.width, context.height)
+        context.thread_type = "AUTO"
+        context.thread_count = min(4, cores())
+        self.codec = context.name
+        self.fps = float(stream.average_rate or stream.guessed_rate or 0)
+        self.width, self.height = context.width, context.height
+
+    @property
+    def duration(self) -> float:
+        """Seconds that the film says it lasts; 0 where it does not say."""
+        stream = self._stream
+        if stream is not None and stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        return float((self._container.duration or 0) / av.time_base)
+
+    def frames(self, after: float = 0.0) -> Iterator[Frame]:
+        if self._stream is None:
+            return
+        begin = (self._container.start_time or 0) / av.time_base
+        if after > 0:
+            self._seek(after + begin)
+        last, step = -1.0, 1 / self.fps if self.fps > 0 else 0.04
+        for frame in self._decoded():
+            seconds = last + step if frame.time is None else frame.time - begin
+            if seconds <= last:
+                seconds = last + 1e-3
+            if seconds > SECONDS:
+                self._note(seconds, f"it goes on after {clock(SECONDS)}")
+                break
+            if last < 0:
+                self._first_seen(frame)
+            last = max(seconds, 0.0)
+            if last >= after - 1e-6:
+                check_size(frame.width, frame.height)
+                yield Frame(last, partial(self._rgb, frame))
+        if last < 0:
+            raise MediaError(f"no frame of it can be decoded{': ' + self.damage if self.damage else ''}")
+        self.end = last + step
+        self._sum_up()
+
+    def _seek(self, seconds: float) -> None:
+        try:
+            self._container.seek(int(seconds * av.time_base), backward=True)
+        except av.error.FFmpegError:  # from the start, then; what is before is passed over
+            self._container.seek(0)
+
+    def _decoded(self) -> Iterator[Any]:
+        """Frames in order, past packets and stretches that are damaged."""
+        failures = 0
+        while failures < TRIES:
+            try:
+                for packet in self._container.demux(self._stream):
+                    try:
+                        yield from packet.decode()
+                        failures = 0
+                    except av.error.EOFError:
+                        return
+                    except av.error.FFmpegError as error:
+                        self._note(float(packet.pts * packet.time_base) if packet.pts else 0.0, _said(error))
+                return
+            except av.error.FFmpegError as error:
+                failures += 1
+                self._note(0.0, _said(error))
+
+    def _first_seen(self, frame: Any) -> None:
+        """Size as shown: pixels that are not square made so, and upright."""
+        aspect = float(self._stream.sample_aspect_ratio or 1)
+        self._aspect = aspect if 0.1 < aspect < 10 else 1.0
+        self.width, self.height = round(frame.width * self._aspect), frame.height
+        if _turns(frame) % 2:
+            self.width, self.height = self.height, self.width
+
+    def _rgb(self, frame: Any, min_side: int) -> Picture:
+        width, height = reduced(frame.width * self._aspect, frame.height, min_side)
+        small = self._reformatters.setdefault(min_side, VideoReformatter()).reformat(
+            frame,
+            width,
+            height,
+            "rgb24",
+            src_colorspace=_colours(frame),
+            interpolation=Interpolation.AREA if height < frame.height else Interpolation.BICUBIC,
+            threads=1,
+        )
+        picture: Picture = np.rot90(small.to_ndarray(), _turns(frame))
+        return np.ascontiguousarray(picture)
+
+    def _note(self, seconds: float, reason: str) -> None:
+        self._damaged += 1
+        if self._damaged == 1:
+            self._first = seconds
+            self.damage = reason
+
+    def _sum_up(self) -> None:
+        if self._damaged:
+            places = f"{self._damaged:,} places" if self._damaged > 1 else "one place"
+            self.damage = f"damaged in {places}, the first at {clock(self._first)} ({self.damage}); the rest is read"
+        elif self.duration > self.end * (1 + SHORT) + 1:
+            self.damage = f"it says that it lasts {clock(self.duration)}, and ends at {clock(self.end)}"
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether it is a picture on the sleeve, as sounds have them."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _turns(frame: Any) -> int:
+    """Quarter turns to the left that set it upright."""
+    return int(round(frame.rotation / 90) % 4)
+
+
+def _colours(frame: Any) -> Colorspace | None:
+    """What its colours are to be taken for where it does not say; None where it does."""
+    if frame.colorspace != _UNSAID:
+        return None
+    return Colorspace.ITU709 if frame.height >= HD else Colorspace.ITU601
+
+
+def _said(error: Exception) -> str:
+    return str(getattr(error, "strerror", "") or error or type(error).__name__)

@@ -1,0 +1,213 @@
+"""Long items come in parts: bounded memory, a deadline that follows progress, a reading that goes on after a kill."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from conftest import CommandLine
+
+from sightsound.stores.base import Collection
+from sightsound.stores.local import LocalStore
+
+READER = """
+    import json, time
+    from pathlib import Path
+    import numpy as np
+    from sightsound import Learnt, Piece, hookimpl
+
+    class Slides:
+        '''Reads what the file says: so many frames of noise, so wide, each after so many seconds.'''
+        def reads(self, item):
+            return item.uri.endswith(".ogv")
+
+        def read(self, file, item, wanted):
+            said = json.loads(file.read())
+            begun = wanted.begun.get("frame")
+            with Path(said["log"]).open("a") as log:
+                print(json.dumps([begun.count, begun.start, begun.end] if begun else None), file=log)
+            yield Learnt({"duration": said["frames"]})
+            for number in range(said["frames"]):
+                if number == said.get("hangs"):
+                    time.sleep(3600)
+                if number == said.get("breaks"):
+                    raise ValueError("the rest is missing")
+                time.sleep(said.get("wait", 0))
+                noise = np.random.default_rng(number).integers(0, 255, (said["side"], said["side"], 3), np.uint8)
+                yield Piece("frame", "image", noise, float(number), number + 1.0)
+            if said.get("damage"):
+                yield Learnt({}, damage=said["damage"])
+
+    class Locked:
+        def missing(self, item):
+            return "they need: pip install 'sightsound[video]'"
+        def reads(self, item):
+            return item.uri.endswith(".flv")
+        def read(self, file, item, wanted):
+            raise AssertionError("never asked")
+
+    @hookimpl
+    def register_readers(register):
+        register("slides", Slides())
+        register("locked", Locked())
+
+    def whole(image):
+        return image
+
+    class Mean:
+        fingerprint = "mean 1"
+        def encode(self, batch, role):
+            return np.stack([image.mean(axis=(0, 1)) for image in batch]).astype(np.float32)
+
+    def mean_set(argument):
+        from sightsound import EncoderSpec, ImageInput, Space
+        return [EncoderSpec("mean", "image", Space("mean", 3), ImageInput(8), whole, load)]
+
+    def load(device):
+        return Mean()
+
+    @hookimpl
+    def register_encoders(register):
+        register("mean", mean_set)
+"""
+
+Film = Callable[..., Path]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A plug-in with a reader of slides."""
+    folder = tmp_path / "site"
+    (folder / "slides-1.0.dist-info").mkdir(parents=True)
+    (folder / "slides-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: slides\nVersion: 1.0\n")
+    (folder / "slides-1.0.dist-info" / "entry_points.txt").write_text("[sightsound]\nmine = slides\n")
+    (folder / "slides.py").write_text(textwrap.dedent(READER))
+    return folder
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Film:
+    (tmp_path / "films").mkdir()
+
+    def make(name: str = "long.ogv", **said: Any) -> Path:
+        path = tmp_path / "films" / name
+        path.write_text(json.dumps({"log": str(tmp_path / "log"), "side": 16, **said}))
+        return path
+
+    return make
+
+
+def asked(tmp_path: Path) -> list[Any]:
+    """What each reading was told of where to begin."""
+    return [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+
+
+def opened(line: CommandLine) -> Collection:
+    return LocalStore(str(line.home / "collections")).open("default")
+
+
+def test_a_killed_run_goes_on_within_the_film(sightsound: CommandLine, film: Film, site: Path, tmp_path: Path) -> None:
+    path = film(frames=200, wait=0.02)
+    process = sightsound.start("index", path, "--encoders", "mean", PYTHONPATH=str(site))
+    there = 0
+    while there < 64:
+        assert process.poll() is None
+        time.sleep(0.05)
+        if "default" in LocalStore(str(sightsound.home / "collections")).collections():
+            collection = opened(sightsound)
+            for item in collection.states([path.as_uri()]).values():
+                begun = collection.pieces(item.id)
+                there = len(begun.segments) if begun else 0
+            assert collection.count() == 0, "half a film was found"
+            collection.close()
+    process.kill()
+    process.communicate()
+    report = sightsound("index", path, "--json", PYTHONPATH=str(site)).json
+    assert (report["added"], report["failed"]) == (1, 0)
+    first, second = asked(tmp_path)
+    assert first is None
+    count, start, end = second
+    assert count >= there and (start, end) == (count - 1, count)
+    collection = opened(sightsound)
+    (item,) = collection.scan()
+    segments = collection.segments([item.id])[item.id]
+    assert [(s.number, s.start, s.end) for s in segments] == [(n, n, n + 1.0) for n in range(200)]
+    assert collection.counts() == {("mean", "frame"): 200}
+    collection.close()
+    assert "all is well" in sightsound("check").out
+    assert sightsound("index", path, "--json", PYTHONPATH=str(site)).json["unchanged"] == 1
+
+
+def test_a_film_that_changed_meanwhile_is_read_from_its_start(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path
+) -> None:
+    path = film(frames=100, hangs=90)
+    ran = sightsound("index", path, "--encoders", "mean", code=3, PYTHONPATH=str(site), SIGHTSOUND_DEADLINE="3")
+    assert "got no further for 3 seconds" in ran.err
+    film(frames=40)
+    assert sightsound("index", path, "--json", PYTHONPATH=str(site)).json["changed"] == 1
+    assert asked(tmp_path) == [None, None]
+    collection = opened(sightsound)
+    assert collection.counts() == {("mean", "frame"): 40}
+    collection.close()
+
+
+def test_the_deadline_is_for_a_hang_and_not_for_a_long_film(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path
+) -> None:
+    path = film(frames=80, wait=0.1)
+    ran = sightsound("index", path, "--encoders", "mean", "--json", PYTHONPATH=str(site), SIGHTSOUND_DEADLINE="3")
+    assert ran.json["added"] == 1
+
+
+def test_a_film_that_breaks_off_is_listed_and_one_that_goes_on_is_found_too(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path
+) -> None:
+    film("breaks.ogv", frames=100, breaks=70)
+    film("goes on.ogv", frames=100, damage="3 packets are damaged, the first at 0:12")
+    films = tmp_path / "films"
+    ran = sightsound("index", films, "--encoders", "mean", "--json", code=3, PYTHONPATH=str(site))
+    assert (ran.json["added"], ran.json["failed"]) == (0, 2)
+    said = {Path(one["uri"]).name: (one["reason"], one["stale"]) for one in sightsound("failed", "--json").json}
+    assert said["breaks.ogv"] == ("ValueError: the rest is missing", False)
+    assert said["goes%20on.ogv"] == ("3 packets are damaged, the first at 0:12", True)
+    collection = opened(sightsound)
+    assert [item.display_title for item in collection.scan()] == ["goes on.ogv"]
+    assert collection.counts() == {("mean", "frame"): 100}
+    collection.close()
+
+
+def test_what_can_not_be_read_yet_is_skipped_and_says_what_it_needs(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path
+) -> None:
+    film("a.ogv", frames=3)
+    film("b.flv")
+    film("c.flv")
+    ran = sightsound("index", tmp_path / "films", "--encoders", "mean", PYTHONPATH=str(site))
+    assert ran.out.startswith("3 items: 1 added, ") and "skipped" in ran.out
+    assert "2 skipped: they need: pip install 'sightsound[video]'" in ran.err
+    assert sightsound("failed").err == "Nothing failed.\n"
+
+
+def test_memory_does_not_grow_with_the_film(sightsound: CommandLine, film: Film, site: Path, tmp_path: Path) -> None:
+    """Pieces of 3 MB each, 1.8 GB in all, which neither the child nor the indexer may hold."""
+    path = film(frames=600, side=1000)
+    process = sightsound.start("index", path, "--encoders", "mean", PYTHONPATH=str(site))
+    most = 0
+    while process.poll() is None:
+        try:
+            indexer = psutil.Process(process.pid)
+            for one in (indexer, *indexer.children(recursive=True)):
+                most = max(most, one.memory_info().rss)
+        except psutil.NoSuchProcess:
+            pass
+        time.sleep(0.05)
+    out, errors = process.communicate()
+    assert process.returncode == 0, out + errors
+    assert most < 700 << 20
