@@ -32,7 +32,7 @@ def blocks(page: Path, kind: str) -> list[re.Match[str]]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the examples name: photos/, its media.csv, sounds/, ref.jpg, ref.ogg and queries.jsonl; and the
+    """A folder with what the examples name: photos/, its media.csv, sounds/, ref.jpg, ref.ogg, queries.jsonl; and the
     demo collection."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "photos").symlink_to(PHOTOS)
