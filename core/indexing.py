@@ -21,6 +21,7 @@ from sightsound.jobs import Equipment, Failed, Job, Read
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
 from sightsound.reports import Options, Report
+from sightsound.signatures import signed, sources
 from sightsound.skipping import Skips
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Entry
@@ -191,11 +192,34 @@ class _Run:
                 _add_pieces(vectors, entry, ready.read)
         vectors.add_texts(self.collection, [s for entry in entries for s in entry.segments if s.text])
         made = vectors.encode()
-        self.collection.put([with_vectors(entry, made) for entry in entries])
+        self.collection.put(
+            [self._signed(with_vectors(entry, made), ready) for ready, entry in zip(batch, entries, strict=True)]
+        )
         self.wrote = True
         for ready, entry in zip(batch, entries, strict=True):
             if ready.read and ready.read.damage:
                 self._note_failure(entry.item, ready.read.damage)
+
+    def _signed(self, entry: Entry, ready: _Ready) -> Entry:
+        """A film that was read to its end, with its signatures."""
+        if entry.item.kind != "film" or ready.read is None or ready.read.known:
+            return entry
+        axes = sources(self.encoders)
+        earlier = self.collection.pieces(entry.item.id, [axis.space for axis in axes])
+        if earlier and earlier.item.revision != entry.item.revision:
+            earlier = None
+        segments = [*(earlier.segments if earlier else ()), *entry.segments]
+        vectors = {
+            axis.space: {**(earlier.vectors.get(axis.space, {}) if earlier else {}), **entry.vectors.get(axis.space, {})}
+            for axis in axes
+        }
+        made = signed(entry.item.id, axes, segments, vectors)
+        own = {axis.signatures: {segment.id: vector} for axis, (segment, vector) in made.items()}
+        return replace(
+            entry,
+            segments=[*entry.segments, *(segment for segment, _ in made.values())],
+            vectors={**entry.vectors, **own},
+        )
 
     def _entry(self, ready: _Ready) -> Entry:
         read, stored = ready.read, ready.stored

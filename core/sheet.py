@@ -42,7 +42,8 @@ _ROW = 240
 def write_sheet(path: Path, answer: Answer, sources: Sources, title: str) -> None:
     """Write the answer's hits as a contact sheet. Hotlink-only items are shown by their URL, never copied."""
     local = {h.item.id: h.item for h in answer.hits if not sources.of(h.item).hotlink_only}
-    pictures = thumbnails(list(local.values()), sources)
+    shown = {hit.item.id: (hit.moments[0].start + hit.moments[0].end) / 2 for hit in answer.hits if hit.moments}
+    pictures = thumbnails(list(local.values()), sources, shown)
     rows, drawn = [], False
     for hit in answer.hits:
         if hit.probable is False and not drawn:

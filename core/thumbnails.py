@@ -1,9 +1,9 @@
-"""Thumbnails, made in the reading processes like everything that decodes media."""
+"""Thumbnails, made in the reading processes like everything that decodes media, and kept nowhere."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from sightsound.workers import Workers
 
 SIDE = 400
 """Pixels of a thumbnail's longer side."""
+FILM_MOMENT = 1.0
+"""The second of a film that is shown where no other is asked for."""
 
 
 def thumbnail(image: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
@@ -35,12 +37,15 @@ def thumbnail(image: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
 _PREPARATION = Preparation("thumbnail", "image", thumbnail)
 
 
-def thumbnails(items: Sequence[Item], sources: Sources) -> dict[str, bytes]:
-    """JPEG bytes by item id; items that can't be read, or have no picture, are left out."""
+def thumbnails(items: Sequence[Item], sources: Sources, moments: Mapping[str, float] | None = None) -> dict[str, bytes]:
+    """JPEG bytes by item id; items that can't be read, or have no picture, are left out.
+
+    moments: of films, the second to show, by item id.
+    """
     found: dict[str, bytes] = {}
     by_source: dict[str, list[Item]] = {}
     for item in items:
-        if item.kind != "text":
+        if item.kind in ("photo", "film"):
             by_source.setdefault(sources.of(item).name, []).append(item)
     readers = tuple(entry.thing for entry in registry().readers)
     for theirs in by_source.values():
@@ -48,15 +53,14 @@ def thumbnails(items: Sequence[Item], sources: Sources) -> dict[str, bytes]:
             sources.of(theirs[0]), readers, (_PREPARATION,), Wanted(ImageInput(SIDE)), number("memory")
         )
         with Workers(equipment, min(default_workers(), len(theirs)), number("deadline")) as workers:
-            for item, result in workers.run(_jobs(theirs)):
+            for item, result in workers.run(_jobs(theirs, moments or {})):
                 if isinstance(result, Read):
-                    pictures = [
-                        piece.inputs[_PREPARATION.key] for piece in result.pieces if _PREPARATION.key in piece.inputs
-                    ]
-                    if pictures:
-                        found[item.id] = pictures[0]
+                    for piece in result.pieces:
+                        if _PREPARATION.key in piece.inputs:
+                            found.setdefault(item.id, piece.inputs[_PREPARATION.key])
     return found
 
 
-def _jobs(items: Sequence[Item]) -> Iterator[tuple[Item, Job]]:
-    return ((item, Job(item)) for item in items)
+def _jobs(items: Sequence[Item], moments: Mapping[str, float]) -> Iterator[tuple[Item, Job]]:
+    for item in items:
+        yield item, Job(item, at=moments.get(item.id, FILM_MOMENT) if item.kind == "film" else None)

@@ -54,6 +54,17 @@ CsvOption = Annotated[
     Path | None, typer.Option("--csv", metavar="FILE", help="Write the found moments as a table, with credits.")
 ]
 
+LookOption = Annotated[
+    float | None, typer.Option("--look", metavar="WEIGHT", help="Of films: what the look counts.", show_default="1")
+]
+SoundOption = Annotated[
+    float | None, typer.Option("--sound", metavar="WEIGHT", help="Of films: what the sound counts.", show_default="0.5")
+]
+MeaningOption = Annotated[
+    float | None,
+    typer.Option("--meaning", metavar="WEIGHT", help="Of films: what the meaning counts.", show_default="1"),
+]
+
 KINDS = ("photo", "film", "sound", "text")
 FILE_KINDS: dict[str, ItemKind] = {"--image": "photo", "--sound": "sound", "--clip": "film"}
 _TIME = re.compile(r"(?:(\d+):)?(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
@@ -150,6 +161,9 @@ def similar_command(
     item: Annotated[
         str, typer.Argument(metavar="ITEM-or-FILE", help="An item of the collection, or any picture, sound or film.")
     ],
+    look: LookOption = None,
+    sound: SoundOption = None,
+    meaning: MeaningOption = None,
     kind: KindOption = None,
     tag: TagOption = None,
     where: WhereOption = None,
@@ -164,10 +178,25 @@ def similar_command(
     collection: CollectionOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find items like one of the collection, or like a file."""
+    """Find items like one of the collection, or like a file.
+
+    Films are found that are like a film in look, sound and meaning, each with its reasons. With --kind, or with a sheet,
+    a film is compared as any other item is, by its pictures and sounds.
+    """
+    from sightsound.cli import similar
+
     filters = _filters(kind, tag, where, after, before)
+    weights = {"look": look, "sound": sound, "meaning": meaning}
     with opened(store, collection) as (plugins, found):
         parts = _parts(found, "", [], [], [item], [])
+        if not kind and not sheet and sort == "score" and similar.is_film(plugins, found, parts[0]):
+            if offset:
+                raise UsageError("--offset is not for films that are like a film: ask for more with --limit")
+            similar.answer(plugins, found, parts[0], weights, filters, limit, paths, as_json)
+            return
+        given = [f"--{axis}" for axis, weight in weights.items() if weight is not None]
+        if given:
+            raise UsageError(f"{given[0]} is for films: name a film, without --kind, --sort and --sheet")
         _answer(plugins, found, Asked(parts, filters, sort, offset, limit), Output(as_json, paths, sheet))
 
 

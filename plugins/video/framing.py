@@ -127,11 +127,8 @@ def _near_identical(kept: tuple[float, Picture, Picture], other: tuple[float, Pi
 
 
 def moment(film: Film, at: float, side: int) -> Piece:
-    """The picture that is seen at a second of the film. Raises MediaError where there is none."""
-    found: tuple[float, Picture] | None = None
-    for frame in film.frames(max(0.0, at)):
-        found = (frame.seconds, frame.rgb(side))
-        break
-    if found is None:
-        raise MediaError(f"it ends before second {at:.1f}")
-    return Piece("frame", "image", found[1], found[0], found[0])
+    """The picture that is seen at a second of the film, or its first. Raises MediaError where there is none."""
+    for second in (max(0.0, at), 0.0):
+        for frame in film.frames(second):
+            return Piece("frame", "image", frame.rgb(side), frame.seconds, frame.seconds)
+    raise MediaError("it has no pictures")

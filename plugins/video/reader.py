@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from sightsound import Item, Learnt, Piece, Wanted
 from sightsound.config import setting
+
+if TYPE_CHECKING:
+    from sightsound.plugins.video.films import Film
+    from sightsound.plugins.video.framing import Framing
 
 EXTRA = "pip install 'sightsound[video]'"
 MODULES = {"pyav": "av", "decord": "decord", "torchcodec": "torchcodec"}
@@ -44,29 +48,34 @@ class FilmReader:
         from sightsound.plugins.video.containers import container_of
         from sightsound.plugins.video.films import open_film
         from sightsound.plugins.video.framing import Framing, moment
+        from sightsound.plugins.video.sounding import heard_and_said
 
         container = container_of(file)
         film = open_film(file, container.demuxer, self.library or setting("video_reader"))
         yield Learnt({"format": container.name})
         side = wanted.image.min_side if wanted.image else DEFAULT_SIDE
-        if not film.codec:
-            return
         if wanted.at is not None:
             yield moment(film, wanted.at, side)
             return
-        framing = Framing(side, wanted.shot, *_begun(wanted))
-        for frame in film.frames(framing.begins):
-            yield from framing.take(frame)
-        yield from framing.finish(film.end)
-        facts = {
-            "width": film.width,
-            "height": film.height,
-            "fps": round(film.fps, 3),
-            "codec": film.codec,
-            "duration": round(film.end, 3),
-            "shots": framing.shots,
-        }
-        yield Learnt({name: value for name, value in facts.items() if value}, damage=film.damage)
+        if film.codec:
+            framing = Framing(side, wanted.shot, *_begun(wanted))
+            for frame in film.frames(framing.begins):
+                yield from framing.take(frame)
+            yield from framing.finish(film.end)
+            yield _learnt(film, framing)
+        yield from heard_and_said(file, container.demuxer, wanted)
+
+
+def _learnt(film: Film, framing: Framing) -> Learnt:
+    facts = {
+        "width": film.width,
+        "height": film.height,
+        "fps": round(film.fps, 3),
+        "codec": film.codec,
+        "duration": round(film.end, 3),
+        "shots": framing.shots,
+    }
+    return Learnt({name: value for name, value in facts.items() if value}, damage=film.damage)
 
 
 def _begun(wanted: Wanted) -> tuple[float, float, int]:

@@ -24,16 +24,21 @@ SHORT = 0.1
 """The share of its length that a film may lack of what it says before that is told."""
 
 
+def open_container(file: BinaryIO, demuxer: str) -> Any:
+    """PyAV's container of a film that may be of this format only, and may name no other file. Raises MediaError."""
+    av.logging.set_level(None)
+    options = {"format_whitelist": demuxer, "protocol_whitelist": "none", "max_streams": str(STREAMS)}
+    try:
+        return av.open(file, format=demuxer, options=options, metadata_errors="replace")
+    except MemoryError:
+        raise MediaError(f"it has more than {STREAMS} streams, or takes too much memory to open") from None
+    except Exception as error:  # FFmpeg's errors are of many classes
+        raise MediaError(f"the film is cut short or damaged: {_said(error)}") from error
+
+
 class PyavFilm:
     def __init__(self, file: BinaryIO, demuxer: str) -> None:
-        av.logging.set_level(None)
-        options = {"format_whitelist": demuxer, "protocol_whitelist": "none", "max_streams": str(STREAMS)}
-        try:
-            self._container: Any = av.open(file, format=demuxer, options=options)
-        except MemoryError:
-            raise MediaError(f"it has more than {STREAMS} streams, or takes too much memory to open") from None
-        except (av.error.FFmpegError, ValueError, IndexError) as error:
-            raise MediaError(f"the film is cut short or damaged: {_said(error)}") from error
+        self._container = open_container(file, demuxer)
         self._stream: Any = next((stream for stream in self._container.streams.video if not _is_cover(stream)), None)
         self.width = self.height = 0
         self.fps, self.end, self.codec, self.damage = 0.0, 0.0, "", ""
