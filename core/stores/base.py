@@ -235,9 +235,13 @@ class Collection(ABC):
 
 
 class Store(ABC):
-    """Keeps collections."""
+    """Keeps collections. location: where, as it may be shown: without passwords."""
 
     location: str
+
+    def diagnose(self) -> tuple[Mapping[str, str], Sequence[str]]:
+        """For `sightsound doctor`: facts by name, and what could go wrong, a line each, with what to do."""
+        return {}, []
 
     @abstractmethod
     def collections(self) -> list[str]: ...

@@ -89,9 +89,9 @@ class Connection:
             raise self.explained(error) from None
 
     @contextmanager
-    def patient(self, seconds: float = WRITE_PATIENCE) -> Iterator[None]:
-        """Try longer, until the block ends."""
-        before, self.patience = self.patience, max(seconds, self.patience)
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Try for so long, until the block ends."""
+        before, self.patience = self.patience, seconds
         try:
             yield
         finally:

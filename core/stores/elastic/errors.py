@@ -14,7 +14,7 @@ from sightsound.errors import CollectionMissing, StoreError
 PASSING = (429, 502, 503, 504)
 """Answers that may be others in a moment."""
 _BLOCKED = ("cluster_block_exception",)
-_UNFIT = ("strict_dynamic_mapping_exception", "mapper_parsing_exception", "document_parsing_exception")
+_UNFIT = ("strict_dynamic_mapping_exception",)
 _READ_ONLY = ("read-only", "FORBIDDEN/12", "FORBIDDEN/5", "FORBIDDEN/6", "TOO_MANY_REQUESTS/12")
 
 
@@ -51,7 +51,7 @@ def is_block(type: str, reason: str) -> bool:
 
 
 def is_unfit(type: str) -> bool:
-    """Whether a document does not fit the mapping of its index."""
+    """Whether the mapping of an index is not the one that we made: then no document fits it."""
     return type in _UNFIT
 
 

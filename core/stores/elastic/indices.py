@@ -74,6 +74,11 @@ class Indices:
         with self._guard:
             return dict(self._spaces)
 
+    def aliases(self) -> list[str]:
+        """Of the items, and of the spaces that there are."""
+        spaces = self.spaces().values()
+        return [self.items, *([self.segments] if spaces else []), *(index.alias for index in spaces)]
+
     def space(self, name: str) -> SpaceIndex | None:
         """The index of a space; another process may have made it since we looked."""
         found = self.spaces().get(name)

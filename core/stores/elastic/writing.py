@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
+
 from sightsound.stores.base import Entry
 from sightsound.stores.elastic import bulk, documents, reading
 from sightsound.stores.elastic.bulk import Operation
@@ -176,7 +178,7 @@ class Writer:
                 self.indices.items,
                 known.item.id,
                 known.item.id,
-                documents.orjson.dumps(documents.item_document(known, session, changed)),
+                orjson.dumps(documents.item_document(known, session, changed)),
             )
             for known in items
         ]
@@ -195,7 +197,7 @@ class Writer:
         if entry.replaces == frozenset() and not entry.segments:
             # What is said of an item does not make its vectors any better.
             state = (known.item.state, known.item.reason) if known else ("ok", "")
-            said = replace(item, state=state[0], reason=state[1])  # type: ignore[arg-type]
+            said = replace(item, state=state[0], reason=state[1])
             return _Plan(entry, known, replace(known, item=said) if known else Known(said))
         item = replace(item, state="ok", reason="")
         rows: Numbered = documents.rows_of(entry)
