@@ -67,7 +67,7 @@ class ElasticCollection(Collection):
             refused = self._writer.put(entries, last)
             for entry in entries:
                 if entry.item.id in refused:
-                    writing.fail(self._writer, entry.item, refused[entry.item.id])
+                    writing.refuse(self._writer, entry.item, refused[entry.item.id])
 
     def fail(self, item: Item, reason: str) -> None:
         with self._changing():

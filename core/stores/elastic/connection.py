@@ -17,7 +17,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from sightsound.config import public
 from sightsound.errors import ConfigError, StoreError
-from sightsound.stores.elastic.errors import explained, is_passing, mismatch
+from sightsound.stores.elastic.errors import explained, is_passing, mismatch, stranger
 
 CLOUD = "cloud://"
 """Begins a location that is a cloud id."""
@@ -143,7 +143,7 @@ class Connection:
         try:
             said: Mapping[str, Any] = self.call(lambda client: client.info()).body
         except ApiError as error:
-            raise self.explained(error) from None
+            raise (stranger(self.place) if error.meta.status == 404 else self.explained(error)) from None
         except StoreError as error:
             if "does not allow this" in str(error):
                 return ""

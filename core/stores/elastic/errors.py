@@ -102,7 +102,7 @@ def explained(error: Exception, place: str, credentials: bool, tries: int = 1) -
             "ELASTICSEARCH_URL; what was acknowledged is kept, and the same command goes on."
         )
     if isinstance(error, UnsupportedProductError):
-        return StoreError(f"What answers at {place} is no Elasticsearch. Check --store and ELASTICSEARCH_URL.")
+        return stranger(place)
     if isinstance(error, SerializationError):
         return StoreError(f"{place} answers with something else than JSON: is it an Elasticsearch? ({_inner(error)})")
     if isinstance(error, ApiError):
@@ -146,6 +146,10 @@ def _explained(error: ApiError, place: str, credentials: bool, tried: str) -> St
             "command again later; what was acknowledged is kept."
         )
     return StoreError(f"{place} refused a request (status {status}): {reason or type}")
+
+
+def stranger(place: str) -> StoreError:
+    return StoreError(f"What answers at {place} is no Elasticsearch. Check --store and ELASTICSEARCH_URL.")
 
 
 def mismatch(place: str, version: str) -> StoreError:

@@ -13,7 +13,7 @@ from sightsound.errors import NewerSchema, StoreError
 from sightsound.stores import refusals
 from sightsound.stores.elastic import mapping, names
 from sightsound.stores.elastic.connection import Connection
-from sightsound.stores.elastic.errors import cause_of, unfit
+from sightsound.stores.elastic.errors import cause_of
 from sightsound.types import Space
 
 _REFRESH = "index.refresh_interval"
@@ -142,9 +142,6 @@ class Indices:
             )
         )
         return any(index["settings"].get(_REFRESH) == "-1" for index in found.values())
-
-    def unfit(self, reason: str) -> StoreError:
-        return unfit(self.connection.place, self.items, reason)
 
     def create(self) -> None:
         """Make the index of the items. Another process may have been faster."""
