@@ -55,6 +55,10 @@ class Node:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def name(self) -> str:
+        return self._settings["node.name"]
+
+    @property
     def log(self) -> Path:
         return self.home / "node.log"
 

@@ -16,8 +16,8 @@ from sightsound.cli.archive import Archive
 
 Copy = Callable[..., Path]
 COMMANDS = (
-    "index", "search", "similar", "show", "status", "failed", "remove", "export", "eval", "check", "plugins", "doctor",
-    "models",
+    "index", "search", "similar", "show", "status", "failed", "remove", "export", "copy", "eval", "check", "plugins",
+    "doctor", "models",
 )  # fmt: skip
 
 

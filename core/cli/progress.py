@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -62,6 +63,20 @@ def over(things: Sequence[Thing], name: str) -> Iterator[Thing]:
             interrupting.check()
             yield thing
             progress.advance(task)
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[str, int, int], None]]:
+    """To be told what goes on, how many are done, and of how many: a bar on stderr, where that is a terminal."""
+    with _progress() if sys.stderr.isatty() else nullcontext() as progress:
+        task = progress.add_task("", rate="", failed="") if progress else None
+
+        def show(what: str, done: int, total: int) -> None:
+            interrupting.check()
+            if progress and task is not None:
+                progress.update(task, description=what, completed=done, total=total)
+
+        yield show
 
 
 def _progress() -> Progress:
