@@ -62,12 +62,13 @@ class ElasticCollection(Collection):
                 raise
             self._stop_loading()
 
-    def put(self, entries: Sequence[Entry], last: bool = True) -> None:
+    def put(self, entries: Sequence[Entry], last: bool = True) -> Mapping[str, str]:
         with self._changing():
             refused = self._writer.put(entries, last)
             for entry in entries:
                 if entry.item.id in refused:
                     writing.refuse(self._writer, entry.item, refused[entry.item.id])
+        return refused
 
     def fail(self, item: Item, reason: str) -> None:
         with self._changing():
