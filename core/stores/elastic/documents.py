@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import orjson
 
 from sightsound.stores.base import Entry
@@ -178,9 +179,15 @@ def segment_id(item: str, kind: str, number: int, token: str) -> str:
 def segment_document(
     row: Row, item: str, kind: str, token: str, filters: bytes, vector: Vectors, session: str
 ) -> bytes:
-    """filters: what `filter_fields` gives for the item, as `inner_json` writes it."""
+    """filters: what `filter_fields` gives for the item, as `inner_json` writes it.
+
+    Rounded to float16, a vector is not quite of unit length, which Elasticsearch takes for rounding and does not mend:
+    so it gets the direction, for exact cosines, and the length beside it, to give the vector back as it was.
+    """
     fields = {"item": item, "kind": kind, "number": row[0], "start": row[1], "end": row[2], "token": token}
-    head = orjson.dumps({**fields, "session": session, "vector": vector}, option=orjson.OPT_SERIALIZE_NUMPY)
+    length = np.linalg.norm(vector)
+    made = {**fields, "session": session, "length": float(length), "vector": vector / length}
+    head = orjson.dumps(made, option=orjson.OPT_SERIALIZE_NUMPY)
     return head[:-1] + b"," + filters + b"}"
 
 

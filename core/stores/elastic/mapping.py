@@ -91,6 +91,7 @@ def space_mapping(space: str, dims: int, options: IndexOptions) -> dict[str, Any
         "token": _KEYWORD,
         "session": _KEYWORD,
         "vector": field,
+        "length": {"type": "double", "index": False},
         **FILTERS,
     }
     type = field["index_options"]["type"]

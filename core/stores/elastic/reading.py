@@ -325,16 +325,16 @@ def vectors(indices: Indices, space: str, segment_ids: Iterable[str]) -> dict[st
     found: dict[str, Vectors] = {}
     remaining = iter(documents_wanted)
     while page := list(islice(remaining, _VECTORS_PAGE)):
-        body = {"query": {"ids": {"values": page}}, "size": len(page), "_source": False, "fields": ["vector"]}
+        body = {"query": {"ids": {"values": page}}, "size": len(page), "_source": False, "fields": ["vector", "length"]}
         for hit in hits_of(searched(indices, index.alias, body)):
-            found[documents_wanted[hit["_id"]]] = as_stored(hit["fields"]["vector"])
+            found[documents_wanted[hit["_id"]]] = as_stored(hit)
     return {id: found[id] for ids in wanted.values() for id in ids if id in found}
 
 
-def as_stored(values: Sequence[float]) -> Vectors:
-    """A vector as it was put: Elasticsearch gives the direction times the length, which is off by a rounding."""
-    vector: Vectors = np.asarray(values, np.float32).astype(np.float16).astype(np.float32)
-    return vector
+def as_stored(hit: Any) -> Vectors:
+    """A vector as it was put, from the fields `vector` and `length` of its document."""
+    whole = np.asarray(hit["fields"]["vector"], np.float64) * bodies.value_of(hit, "length")
+    return whole.astype(np.float16).astype(np.float32)
 
 
 def sample(indices: Indices, space: str, kind: SegmentKind, n: int) -> tuple[list[str], Vectors]:
@@ -350,7 +350,7 @@ def sample(indices: Indices, space: str, kind: SegmentKind, n: int) -> tuple[lis
         ["item", "number", "token"],
         _VECTORS_PAGE,
         _source=False,
-        fields=["vector", "item", "kind", "number", "token"],
+        fields=["vector", "length", "item", "kind", "number", "token"],
     )
     ids: list[str] = []
     rows: list[Vectors] = []
@@ -362,7 +362,7 @@ def sample(indices: Indices, space: str, kind: SegmentKind, n: int) -> tuple[lis
                 return ids, np.stack(rows)
             owners.add(owner)
             ids.append(f"{owner}:{kind}:{bodies.value_of(hit, 'number')}")
-            rows.append(_unit(as_stored(hit["fields"]["vector"])))
+            rows.append(_unit(as_stored(hit)))
     return ids, np.stack(rows) if rows else np.empty((0, index.dims), np.float32)
 
 

@@ -69,8 +69,9 @@ class Writer:
     def put(self, entries: Sequence[Entry], last: bool) -> dict[str, str]:
         """Returns why Elasticsearch refused segments of some items, by id; nothing of these was acknowledged."""
         refused: dict[str, str] = {}
-        stored = self._stored_vectors(entries)
-        for batch in _each_item_once(entries):
+        # All are looked at before the first is written.
+        batches = [(batch, self._stored_vectors(batch)) for batch in _each_item_once(entries)]
+        for batch, stored in batches:
             refused |= self._put(batch, stored, last)
         return refused
 
