@@ -19,6 +19,8 @@ from sightsound.stores.elastic.errors import PASSING, blocked, cause, is_block, 
 
 CHUNK_BYTES = 5_000_000
 THREADS = 3
+_SMALL_BYTES = 1_000_000
+"""Whoever refuses a document of this size has the wrong limit, and it is not the document that is at fault."""
 _TOO_LARGE = 413
 _TOO_MANY = 429
 _MOST_REASONS = 300
@@ -120,10 +122,10 @@ def _send(connection: Connection, chunk: _Chunk, refresh: bool, stop: threading.
             answer = _bulk(connection, now, refresh)
         except (ApiError, TransportError) as error:
             status = error.meta.status if isinstance(error, ApiError) else 0
-            if status == _TOO_LARGE and len(now.operations) == 1:
+            if status == _TOO_LARGE and len(now.operations) == 1 and now.bytes > _SMALL_BYTES:
                 refused[now.operations[0].owner] = "it is larger than the cluster takes in one request"
                 continue
-            if status == _TOO_LARGE:
+            if status == _TOO_LARGE and len(now.operations) > 1:
                 waiting[:0] = _halves(now)
                 continue
             if not is_passing(error):

@@ -15,6 +15,7 @@ PASSING = (429, 502, 503, 504)
 """Answers that may be others in a moment."""
 _BLOCKED = ("cluster_block_exception",)
 _UNFIT = ("strict_dynamic_mapping_exception", "mapper_parsing_exception", "document_parsing_exception")
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 _READ_ONLY = ("read-only", "FORBIDDEN/12", "FORBIDDEN/5", "FORBIDDEN/6", "TOO_MANY_REQUESTS/12")
 
 
@@ -86,6 +87,8 @@ def unfit(place: str, index: str, reason: str) -> StoreError:
 def explained(error: Exception, place: str, credentials: bool, tries: int = 1) -> StoreError:
     """One message that says what to do. credentials: whether any were sent."""
     tried = f", tried {tries} times" if tries > 1 else ""
+    if isinstance(error, TlsError) and any(mark in _inner(error) for mark in _NO_TLS):
+        return StoreError(f"What answers at {place} does not speak TLS. Write http:// instead of https://")
     if isinstance(error, TlsError):
         return StoreError(
             f"The certificate of {place} can't be trusted ({_inner(error)}). Name the file with the CA's "
