@@ -151,9 +151,12 @@ class _Run:
         item = task.stored or replace(task.item, id=self._new_id(task.item.uri, ""))
         layers = {**item.layers, self.source.name: task.item.metadata}
         self.collection.fail(replace(item.with_layers(layers), revision=task.item.revision), reason)
+        self._count_failure(task.item.uri, reason)
+
+    def _count_failure(self, uri: str, reason: str) -> None:
         self.report.failed += 1
         if len(self.report.failures) < KEPT_FAILURES:
-            self.report.failures.append((task.item.uri, reason))
+            self.report.failures.append((uri, reason))
 
     def _commit(self) -> None:
         """Encode and write the batch, one commit."""
@@ -169,7 +172,10 @@ class _Run:
                     vectors.add(segment, piece.inputs)
         vectors.add_texts(self.collection, [s for entry in entries for s in entry.segments if s.text])
         made = vectors.encode()
-        self.collection.put([with_vectors(entry, made) for entry in entries])
+        refused = self.collection.put([with_vectors(entry, made) for entry in entries])
+        for entry in entries:
+            if entry.item.id in refused:
+                self._count_failure(entry.item.uri, refused[entry.item.id])
         self.wrote = True
 
     def _entry(self, ready: _Ready) -> Entry:

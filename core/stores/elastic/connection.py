@@ -17,7 +17,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from sightsound.config import number, public
 from sightsound.errors import ConfigError, StoreError
-from sightsound.stores.elastic.errors import explained, is_passing, mismatch
+from sightsound.stores.elastic.errors import explained, is_passing, mismatch, stranger
 
 CLOUD = "cloud://"
 """Begins a location that is a cloud id."""
@@ -91,9 +91,9 @@ class Connection:
             raise self.explained(error) from None
 
     @contextmanager
-    def patient(self, seconds: float = WRITE_PATIENCE) -> Iterator[None]:
-        """Try longer, until the block ends."""
-        before, self.patience = self.patience, min(max(seconds, self.patience), self._most_patience)
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Try for so long, at most as long as the settings say, until the block ends."""
+        before, self.patience = self.patience, min(seconds, self._most_patience)
         try:
             yield
         finally:
@@ -146,7 +146,7 @@ class Connection:
             seconds = min(FIRST_SECONDS, self._seconds)
             said: Mapping[str, Any] = self.call(lambda client: client.options(request_timeout=seconds).info()).body
         except ApiError as error:
-            raise self.explained(error) from None
+            raise (stranger(self.place) if error.meta.status == 404 else self.explained(error)) from None
         except StoreError as error:
             if "does not allow this" in str(error):
                 return ""

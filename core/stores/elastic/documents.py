@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -256,8 +256,3 @@ def _flat(extra: Mapping[str, str]) -> dict[str, str]:
     """Free attributes for the one field that holds them all."""
     kept: Sequence[tuple[str, str]] = [(clean(key).strip(), clean(value)) for key, value in extra.items()]
     return {key: value for key, value in kept[:_MOST_KEYS] if key and len(key) <= _LONGEST_KEY and "\0" not in key}
-
-
-def sources(answers: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """What an `mget` found, by `_id`."""
-    return {answer["_id"]: answer["_source"] for answer in answers if answer.get("found")}
