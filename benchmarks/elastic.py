@@ -10,6 +10,7 @@ import argparse
 import http.client
 import json
 import os
+import socket
 import statistics
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from report import Row, table
 from sightsound.opening import open_store
 from sightsound.registry import registry
 from sightsound.stores.base import Collection, Entry
+from sightsound.stores.elastic import bodies
 from sightsound.types import Vectors
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
@@ -127,8 +129,7 @@ def ready(node: Node, template: Collection, entries: Sequence[Entry], name: str)
         # As the store does while it writes, the other indices do not refresh either.
         settings = {**kept, "refresh_interval": "-1"}
         node.ask("PUT", f"/{target}", {"mappings": described["mappings"], "settings": settings})
-        query = {"query": {"prefix": {"_id": entries[0].item.id}}} if False else {"size": 50}
-        shown = {**query, "_source": {"exclude_vectors": False}}
+        shown = {"size": 1_000, "_source": {"exclude_vectors": False}}
         hits = node.ask("POST", f"/{index}/_search", shown)["hits"]["hits"]
         own = next(hit for hit in hits if hit["_id"].startswith(entries[0].item.id))
         for entry in entries:
@@ -235,13 +236,9 @@ class Bare:
     def __init__(self, node: Node, collection: Collection, query: Vectors) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", node.port)
         self._connection.connect()
-        import socket
-
         self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         indices = collection._indices  # type: ignore[attr-defined]
         index = indices.space(synthetic.SPACE)
-        from sightsound.stores.elastic import bodies
-
         body = bodies.nearest("photo", query.tolist(), K, index.type, index.oversample, (), ())
         self._before, self._after = json.dumps(body).split(json.dumps(query.tolist()))
         self._search = f"/{index.alias}/_search"
@@ -295,7 +292,8 @@ def measure(count: int, work: Path, parts: Sequence[str] = ("bulk", "fill", "knn
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("parts", nargs="*", default=["bulk", "fill", "knn"], help=f"bulk, fill, knn, {', '.join(TYPES)}")
+    which = ("bulk", "fill", "knn", *TYPES)
+    parser.add_argument("parts", nargs="*", default=["bulk", "fill", "knn"], metavar="PART", help=", ".join(which))
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "sightsound-benchmarks")
     arguments = parser.parse_args()

@@ -66,6 +66,12 @@ SETTINGS = (
         "0-1",
         "Copies of each shard of new collections: a number, or a range to be kept to as nodes allow.",
     ),
+    Setting("elasticsearch_timeout", "60", "Seconds that one request to Elasticsearch may take."),
+    Setting(
+        "elasticsearch_patience",
+        "300",
+        "Seconds in which a write that Elasticsearch can't take now is tried again, before indexing is given up.",
+    ),
     Setting("elasticsearch_prefix", "sightsound", "Begins the name of every index, so that a cluster can be shared."),
 )
 _NAMES = {setting.name: setting for setting in SETTINGS}

@@ -109,6 +109,8 @@ class _Run:
         self._seen: set[int] = set()
         self._batch: list[_Ready] = []
         self._contents: set[str] = set()
+        self._given_up: set[str] = set()
+        """URIs of long items of which the store refused a part."""
 
     def read_all(self, registry: Registry, skips: Skips) -> None:
         equipment = Equipment(
@@ -140,6 +142,8 @@ class _Run:
             yield task, job(self.collection, task)
 
     def _take(self, task: Task, result: Read | Failed | None) -> None:
+        if task.item.uri in self._given_up:
+            return
         if isinstance(result, Failed):
             self._fail(task, result.reason)
         elif task.need == "nothing":
@@ -167,7 +171,10 @@ class _Run:
         vectors = BatchVectors(self.encoders)
         _add_pieces(vectors, entry, part)
         vectors.add_texts(self.collection, [segment for segment in entry.segments if segment.text])
-        self.collection.put([with_vectors(entry, vectors.encode())], last=False)
+        refused = self.collection.put([with_vectors(entry, vectors.encode())], last=False)
+        if item.id in refused:
+            self._given_up.add(task.item.uri)
+            self._count_failure(task.item.uri, refused[item.id])
 
     def _fail(self, task: Task, reason: str) -> None:
         item = task.stored or replace(task.item, id=self._new_id(task.item.uri, ""))
@@ -176,9 +183,12 @@ class _Run:
 
     def _note_failure(self, item: Item, reason: str) -> None:
         self.collection.fail(item, reason)
+        self._count_failure(item.uri, reason)
+
+    def _count_failure(self, uri: str, reason: str) -> None:
         self.report.failed += 1
         if len(self.report.failures) < KEPT_FAILURES:
-            self.report.failures.append((item.uri, reason))
+            self.report.failures.append((uri, reason))
 
     def _commit(self) -> None:
         """Encode and write the batch, one commit."""
@@ -192,9 +202,12 @@ class _Run:
                 _add_pieces(vectors, entry, ready.read)
         vectors.add_texts(self.collection, [s for entry in entries for s in entry.segments if s.text])
         made = vectors.encode()
-        self.collection.put(
+        refused = self.collection.put(
             [self._signed(with_vectors(entry, made), ready) for ready, entry in zip(batch, entries, strict=True)]
         )
+        for entry in entries:
+            if entry.item.id in refused:
+                self._count_failure(entry.item.uri, refused[entry.item.id])
         self.wrote = True
         for ready, entry in zip(batch, entries, strict=True):
             if ready.read and ready.read.damage:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sightsound.config import setting
+from sightsound.config import public, setting
 from sightsound.errors import ItemMissing, PluginError, SightsoundError, StoreError, UsageError
 from sightsound.registry import Registry
 from sightsound.sources import Source
@@ -29,7 +29,7 @@ def open_store(registry: Registry, location: str | None = None, create: bool = F
         if store is not None:
             return store
     known = ", ".join(sorted(entry.name for entry in registry.stores))
-    raise StoreError(f"No installed plug-in keeps collections at '{wanted}'. There are: {known}")
+    raise StoreError(f"No installed plug-in keeps collections at '{public(wanted)}'. There are: {known}")
 
 
 @dataclass(frozen=True)

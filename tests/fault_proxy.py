@@ -24,11 +24,12 @@ _HOP = {"connection", "transfer-encoding", "content-length", "keep-alive", "host
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as the proxy saw it. number: how many of this kind came before."""
+    """A request as the proxy saw it. number: how many of this kind came before. size: bytes of its body, as sent."""
 
     method: str
     path: str
     number: int
+    size: int
 
     @property
     def is_bulk(self) -> bool:
@@ -57,12 +58,20 @@ class Silence:
 
 @dataclass(frozen=True)
 class RejectSome:
-    """Of a bulk, every `of`-th operation is rejected, as by a full queue; the others reach the node."""
+    """Of a bulk, every `of`-th operation is rejected, as by a full queue; the others reach the node.
+
+    index: only operations on indices whose names end so.
+    """
 
     of: int
     status: int = 429
     type: str = "es_rejected_execution_exception"
     reason: str = "rejected execution of coordinating operation"
+    index: str = ""
+
+    def takes(self, number: int, action: bytes) -> bool:
+        ((_, target),) = json.loads(action).items()
+        return number % self.of == 0 and str(target["_index"]).endswith(self.index)
 
 
 Fault = Answer | Cut | Silence | RejectSome
@@ -112,10 +121,10 @@ class Proxy:
     def bulks(self) -> int:
         return sum(asked.is_bulk for asked in self.asked)
 
-    def decide(self, method: str, path: str) -> Fault | None:
+    def decide(self, method: str, path: str, size: int) -> Fault | None:
         with self._lock:
-            bulk = Asked(method, path, 0).is_bulk
-            asked = Asked(method, path, self._counted.get(bulk, 0))
+            bulk = Asked(method, path, 0, size).is_bulk
+            asked = Asked(method, path, self._counted.get(bulk, 0), size)
             self._counted[bulk] = asked.number + 1
             self.asked.append(asked)
             fault = self.rule(asked)
@@ -154,7 +163,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         def do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fault = proxy.decide(self.command, self.path)
+            fault = proxy.decide(self.command, self.path, len(body))
             if isinstance(fault, Silence):
                 proxy.wait_for_end()
                 self.cut()
@@ -188,7 +197,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 size = 1 if b'"delete"' in lines[0][:12] else 2
                 operations.append(lines[:size])
                 del lines[:size]
-            kept = [operation for number, operation in enumerate(operations) if number % fault.of]
+            taken = [fault.takes(number, operation[0]) for number, operation in enumerate(operations)]
+            kept = [operation for operation, rejected in zip(operations, taken, strict=True) if not rejected]
             plain = ("content-encoding", "accept-encoding", "content-length")
             headers = {name: value for name, value in self.headers.items() if name.lower() not in plain}
             sent = b"".join(line + b"\n" for operation in kept for line in operation)
@@ -198,8 +208,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 answered = json.loads(response.read())
             done = iter(answered["items"])
             items = [
-                next(done) if number % fault.of else self.rejected(json.loads(operation[0]), fault)
-                for number, operation in enumerate(operations)
+                self.rejected(json.loads(operation[0]), fault) if rejected else next(done)
+                for operation, rejected in zip(operations, taken, strict=True)
             ]
             made = json.dumps({**answered, "errors": True, "items": items}).encode()
             self.answer(200, made, {"Content-Type": "application/json", **PRODUCT})

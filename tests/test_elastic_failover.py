@@ -36,7 +36,7 @@ class Reading:
     def __init__(self, collection: Collection) -> None:
         self.answers = 0
         self.errors: list[Exception] = []
-        self.most = 0
+        self.least = collection.count()
         self._collection = collection
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read)
@@ -56,9 +56,8 @@ class Reading:
                 found = self._collection.knn("shades", "photo", chance.standard_normal(64).astype(np.float32), 10)
                 items = self._collection.items([scored.item_id for scored in found])
                 assert len(items) == len({scored.item_id for scored in found})
-                count = self._collection.count()
-                assert count >= self.most, "what a reader saw is gone"
-                self.most = count
+                # Copies of a shard are refreshed one after the other: only what was there at the start is in all.
+                assert self._collection.count() >= self.least, "what was acknowledged is gone"
                 self.answers += 1
             except Exception as error:
                 self.errors.append(error)
@@ -106,7 +105,7 @@ def test_a_node_killed_while_indexing_and_querying_costs_nothing(
         time.sleep(1)
     assert process.returncode == 0, out + errors
     assert reading.errors == []
-    assert reading.answers > 20 and reading.most >= 300
+    assert reading.answers > 20 and reading.least == 300
     victim.start()
     for node in elastic_cluster.nodes:
         node.wait(3, "green")
@@ -144,11 +143,11 @@ def test_a_node_that_starts_anew_ten_times_while_indexing(
     line: ElasticLine, elastic_node: Node, tmp_path: Path
 ) -> None:
     line = line.at(elastic_node.url)
-    pictures = small_pictures(tmp_path / "pictures", 3_000)
+    pictures = small_pictures(tmp_path / "pictures", 1_600)
     process = line.start("index", pictures, "--json")
     restarts = 0
     for restart in range(RESTARTS):
-        while operations(elastic_node.url) < 250 and process.poll() is None:
+        while operations(elastic_node.url) < 200 and process.poll() is None:
             time.sleep(0.05)
         restarts += process.poll() is None
         (elastic_node.kill if restart % 2 else elastic_node.stop)()
@@ -160,7 +159,7 @@ def test_a_node_that_starts_anew_ten_times_while_indexing(
     holds_each_once(collection, pictures)
     collection.close()
     assert refresh_intervals(elastic_node.url) == {None}
-    assert "3,000 unchanged" in line("index", pictures).out
+    assert "1,600 unchanged" in line("index", pictures).out
 
 
 def test_an_indexer_killed_at_random_moments_loses_and_doubles_nothing(
@@ -196,7 +195,7 @@ def test_an_indexer_killed_at_random_moments_loses_and_doubles_nothing(
 
 def test_ctrl_c_restores_what_was_switched_off(line: ElasticLine, elastic_node: Node, tmp_path: Path) -> None:
     line = line.at(elastic_node.url)
-    pictures = small_pictures(tmp_path / "pictures", 1_500)
+    pictures = small_pictures(tmp_path / "pictures", 800)
     process = line.start("index", pictures)
     while operations(elastic_node.url) < 200:
         assert process.poll() is None

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import typer
 
-from sightsound.cli.common import JsonOption, StoreOption, megabytes, print_json
-from sightsound.config import config_files, setting
+from sightsound.cli.common import JsonOption, StoreOption, print_json
+from sightsound.config import config_files, public, setting
 from sightsound.errors import SightsoundError
 from sightsound.opening import open_store
 from sightsound.registry import registry
 
 LIBRARIES = (
     *("numpy", "pillow", "onnxruntime", "tokenizers", "simsimd", "pluggy", "typer"),
-    *("pillow-heif", "torch", "open-clip-torch", "transformers"),
+    *("pillow-heif", "torch", "open-clip-torch", "transformers", "elasticsearch"),
 )
 
 
@@ -40,23 +38,16 @@ def doctor_command(store: StoreOption = None, as_json: JsonOption = False) -> No
     for plugin in registry().plugins:
         if plugin.error:
             problems.append(f"plug-in {plugin.name}@{plugin.distribution}: {plugin.error}")
-    location = setting("store", store)
-    found["store"] = location
+    found["store"] = public(setting("store", store))
+    found["collections"] = []
     try:
-        found["collections"] = open_store(registry(), store).collections()
+        place = open_store(registry(), store)
+        found["collections"] = place.collections()
+        facts, lacks = place.diagnose()
+        found |= facts
+        problems += lacks
     except SightsoundError as error:
-        found["collections"] = []
         problems.append(str(error))
-    if "://" not in location:
-        place = Path(location)
-        while not place.exists() and place != place.parent:
-            place = place.parent
-        free = shutil.disk_usage(place).free
-        found["free disk"] = megabytes(free)
-        if free < 500e6:
-            problems.append(f"only {megabytes(free)} are free where {location} lies")
-        if not os.access(place, os.W_OK):
-            problems.append(f"{place} can't be written by this user; indexing needs --store elsewhere")
     found["problems"] = problems
     if as_json:
         print_json(found)

@@ -94,9 +94,10 @@ class Collection(ABC):
         """Hold the collection for one writer. Raises CollectionBusy, with the owner's pid, host and start."""
 
     @abstractmethod
-    def put(self, entries: Sequence[Entry], last: bool = True) -> None:
-        """Write entries in one commit; writing the same again changes nothing. All or nothing is visible.
+    def put(self, entries: Sequence[Entry], last: bool = True) -> Mapping[str, str]:
+        """Write entries in one commit; writing the same again changes nothing. Of an item, all or nothing is visible.
 
+        Returns why the store could not take some items, by id; they are noted as failed, with that as the reason.
         last: False for a piece of a long item: its segments add up, unseen by search until the last piece.
         """
 
@@ -247,9 +248,13 @@ class Collection(ABC):
 
 
 class Store(ABC):
-    """Keeps collections."""
+    """Keeps collections. location: where, as it may be shown: without passwords."""
 
     location: str
+
+    def diagnose(self) -> tuple[Mapping[str, str], Sequence[str]]:
+        """For `sightsound doctor`: facts by name, and what could go wrong, a line each, with what to do."""
+        return {}, []
 
     @abstractmethod
     def collections(self) -> list[str]: ...

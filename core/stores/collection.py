@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Collection as Many
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ class LocalCollection(Collection):
     def writing(self, wait: bool = False) -> AbstractContextManager[None]:
         return self._lock.held(wait)
 
-    def put(self, entries: Sequence[Entry], last: bool = True) -> None:
+    def put(self, entries: Sequence[Entry], last: bool = True) -> Mapping[str, str]:
         with self._lock.held():
             with self._database.writing() as connection:
                 shelved = writing.put(connection, entries, last)
@@ -57,6 +57,7 @@ class LocalCollection(Collection):
             for added in shelved:
                 if not self._caches.appended(added.shelf, added.keys, added.matrix):
                     self._catch_up(added.shelf.space, added.shelf.kind)
+        return {}
 
     def fail(self, item: Item, reason: str) -> None:
         with self._changing() as connection:

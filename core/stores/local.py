@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from sightsound.stores.lock import IndexerLock
 _TRASH = ".trash-"
 _SWITCH = ".switch-"
 _SWITCH_SECONDS = 5.0
+_LITTLE_FREE = 500e6
 
 
 class LocalStore(Store):
@@ -78,6 +81,17 @@ class LocalStore(Store):
             self._move(new, old)
             intent.unlink(missing_ok=True)
         self._empty_trash()
+
+    def diagnose(self) -> tuple[Mapping[str, str], Sequence[str]]:
+        place = self._folder
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        free, problems = shutil.disk_usage(place).free, []
+        if free < _LITTLE_FREE:
+            problems.append(f"only {free / 1e6:,.1f} MB are free where {self.location} lies")
+        if not os.access(place, os.W_OK):
+            problems.append(f"{place} can't be written by this user; indexing needs --store elsewhere")
+        return {"free disk": f"{free / 1e6:,.1f} MB"}, problems
 
     def _move(self, new: Path, old: Path) -> None:
         if old.exists():

@@ -148,6 +148,12 @@ class StoreContract:
         assert collection.count() == 2
         assert len(found(collection, RED)) == 1
 
+    def test_of_an_item_that_is_put_twice_at_once_the_last_counts(self, collection: Collection) -> None:
+        sea = item("sea.jpg")
+        collection.put([entry(sea, RED), entry(item("storm.jpg"), BLUE), entry(sea, GREEN)])
+        assert found(collection, GREEN, 1) == [sea.id] and collection.counts() == {("colour", "photo"): 2}
+        assert collection.knn("colour", "photo", RED, 1)[0].score == pytest.approx(0, abs=1e-3)
+
     def test_a_new_revision_takes_the_place_of_the_old(self, collection: Collection) -> None:
         film = item("film.mp4", "film")
         collection.put([entry(film, RED, RED, GREEN)])

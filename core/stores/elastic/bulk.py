@@ -15,10 +15,14 @@ from elasticsearch import ApiError
 
 from sightsound.errors import StoreError
 from sightsound.stores.elastic.connection import Connection, pause_after
-from sightsound.stores.elastic.errors import PASSING, blocked, cause, is_block, is_passing
+from sightsound.stores.elastic.errors import PASSING, blocked, cause, is_block, is_passing, is_unfit, unfit
 
 CHUNK_BYTES = 5_000_000
 THREADS = 3
+_FEWEST = 64
+"""Operations; where the cluster has too much to do, a bulk is not split into smaller ones."""
+_SMALL_BYTES = 1_000_000
+"""Whoever refuses a document of this size has the wrong limit, and it is not the document that is at fault."""
 _TOO_LARGE = 413
 _TOO_MANY = 429
 _MOST_REASONS = 300
@@ -47,12 +51,12 @@ class Operation:
 class _Chunk:
     operations: list[Operation] = field(default_factory=list)
     lines: list[list[bytes]] = field(default_factory=list)
-    bytes: int = 0
+    size: int = 0
 
     def add(self, operation: Operation, lines: list[bytes]) -> None:
         self.operations.append(operation)
         self.lines.append(lines)
-        self.bytes += sum(map(len, lines)) + len(lines)
+        self.size += sum(map(len, lines)) + len(lines)
 
     def part(self, places: Iterable[int]) -> _Chunk:
         made = _Chunk()
@@ -101,7 +105,7 @@ def _chunks(operations: Iterable[Operation]) -> Iterator[_Chunk]:
     chunk = _Chunk()
     for operation in operations:
         lines = operation.lines()
-        if chunk.operations and chunk.bytes + sum(map(len, lines)) > CHUNK_BYTES:
+        if chunk.operations and chunk.size + sum(map(len, lines)) > CHUNK_BYTES:
             yield chunk
             chunk = _Chunk()
         chunk.add(operation, lines)
@@ -120,16 +124,16 @@ def _send(connection: Connection, chunk: _Chunk, refresh: bool, stop: threading.
             answer = _bulk(connection, now, refresh)
         except (ApiError, TransportError) as error:
             status = error.meta.status if isinstance(error, ApiError) else 0
-            if status == _TOO_LARGE and len(now.operations) == 1:
+            if status == _TOO_LARGE and len(now.operations) == 1 and now.size > _SMALL_BYTES:
                 refused[now.operations[0].owner] = "it is larger than the cluster takes in one request"
                 continue
-            if status == _TOO_LARGE:
+            if status == _TOO_LARGE and len(now.operations) > 1:
                 waiting[:0] = _halves(now)
                 continue
             if not is_passing(error):
                 raise connection.explained(error, tries) from None
             _pause(connection, started, tries, error)
-            waiting[:0] = _halves(now) if status == _TOO_MANY and len(now.operations) > 1 else [now]
+            waiting[:0] = _halves(now) if status == _TOO_MANY and len(now.operations) > _FEWEST else [now]
             continue
         again, last = _sorted_out(connection, now, answer, refused)
         if again:
@@ -141,7 +145,7 @@ def _send(connection: Connection, chunk: _Chunk, refresh: bool, stop: threading.
 
 
 def _bulk(connection: Connection, chunk: _Chunk, refresh: bool) -> Any:
-    lines = [line for pair in chunk.lines for line in pair]
+    lines: Any = [line for pair in chunk.lines for line in pair]
     return connection.client.bulk(
         operations=lines,
         refresh=refresh or None,
@@ -166,6 +170,8 @@ def _sorted_out(
         type, reason = cause(result["error"])
         if is_block(type, reason):
             raise blocked(connection.place, reason)
+        if is_unfit(type):
+            raise unfit(connection.place, chunk.operations[place].index, reason)
         if status in PASSING or status == 409:
             again.append(place)
             last = StoreError(
@@ -180,7 +186,7 @@ def _sorted_out(
 
 
 def _document_missing(result: Any) -> bool:
-    return result["error"].get("type") == "document_missing_exception"
+    return str(result["error"].get("type")) == "document_missing_exception"
 
 
 def _halves(chunk: _Chunk) -> list[_Chunk]:

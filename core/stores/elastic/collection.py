@@ -13,11 +13,11 @@ from typing import Any
 
 from elasticsearch import ApiError
 
-from sightsound.errors import CollectionMissing, StoreError
+from sightsound.errors import StoreError
 from sightsound.filters import Filters
 from sightsound.stores.base import Collection, EncoderRecord, Entry, Failure, Order, Scored, Status
 from sightsound.stores.elastic import bodies, checking, documents, reading, text, writing
-from sightsound.stores.elastic.connection import Connection
+from sightsound.stores.elastic.connection import FIRST_PATIENCE, WRITE_PATIENCE, Connection
 from sightsound.stores.elastic.indices import Indices
 from sightsound.stores.elastic.lock import WriterLock
 from sightsound.stores.elastic.writing import Writer
@@ -48,25 +48,27 @@ class ElasticCollection(Collection):
 
     @contextmanager
     def writing(self, wait: bool = False) -> Iterator[None]:
-        with self._lock.held(wait), self._connection.patient():
+        with self._lock.held(wait), self._connection.patient(WRITE_PATIENCE):
             with self._guard:
                 self._loading += 1
                 if self._loading == 1:
                     self._start_loading()
             try:
                 yield
-            finally:
-                with self._guard:
-                    self._loading -= 1
-                    if self._loading == 0:
-                        self._end_loading()
+            except BaseException:
+                # A cluster that does not answer may not keep a run that ends: the next opener makes up for it.
+                with suppress(StoreError), self._connection.patient(FIRST_PATIENCE):
+                    self._stop_loading()
+                raise
+            self._stop_loading()
 
-    def put(self, entries: Sequence[Entry], last: bool = True) -> None:
+    def put(self, entries: Sequence[Entry], last: bool = True) -> Mapping[str, str]:
         with self._changing():
             refused = self._writer.put(entries, last)
             for entry in entries:
                 if entry.item.id in refused:
-                    writing.fail(self._writer, entry.item, refused[entry.item.id])
+                    writing.refuse(self._writer, entry.item, refused[entry.item.id])
+        return refused
 
     def fail(self, item: Item, reason: str) -> None:
         with self._changing():
@@ -155,7 +157,7 @@ class ElasticCollection(Collection):
 
     def sample(self, space: str, kind: SegmentKind, n: int) -> tuple[list[str], Vectors]:
         self._flush()
-        return reading.sample(self._indices, space, kind, n)
+        return reading.steadily(lambda: reading.sample(self._indices, space, kind, n))
 
     def knn(
         self,
@@ -167,7 +169,9 @@ class ElasticCollection(Collection):
         without: Many[str] = (),
     ) -> list[Scored]:
         self._flush()
-        return reading.nearest(self._indices, space, kind, vector, k, filters, without)
+        return reading.steadily(
+            lambda: reading.nearest(self._indices, space, kind, vector, k, filters, without)
+        )
 
     def text(self, words: str, k: int, filters: Filters = (), among: Many[str] | None = None) -> list[Scored]:
         self._flush()
@@ -175,7 +179,8 @@ class ElasticCollection(Collection):
 
     def score(self, space: str, vector: Vectors, item_ids: Iterable[str]) -> list[Scored]:
         self._flush()
-        return reading.score(self._indices, space, vector, item_ids)
+        wanted = tuple(dict.fromkeys(item_ids))
+        return reading.steadily(lambda: reading.score(self._indices, space, vector, wanted))
 
     def facets(self, filters: Filters = (), limit: int = 20) -> dict[str, list[tuple[str, int]]]:
         self._flush()
@@ -238,12 +243,15 @@ class ElasticCollection(Collection):
         self._refresh_interval = before
         self._indices.refresh_by_themselves(False)
 
-    def _end_loading(self) -> None:
-        try:
-            with self._connection.explaining():
-                self._writer.flush()
-        finally:
-            self._indices.refresh_by_themselves(True, self._refresh_interval)
+    def _stop_loading(self) -> None:
+        with self._guard:
+            self._loading -= 1
+            if self._loading == 0:
+                try:
+                    with self._connection.explaining():
+                        self._writer.flush()
+                finally:
+                    self._indices.refresh_by_themselves(True, self._refresh_interval)
 
     def _make_up_for(self, owner: Mapping[str, Any]) -> None:
         """What a writer that was killed left undone: its refresh, and documents that nothing names any more."""
@@ -270,11 +278,8 @@ class ElasticCollection(Collection):
         )
 
     def _kept(self, id: str) -> Any:
-        answer = self._connection.asked(lambda client: client.mget(index=self._indices.items, ids=[id]))
-        found = answer["docs"][0]
-        if "error" in found:
-            raise CollectionMissing(f"The collection '{self.name}' is gone from {self._connection.place}.")
-        return json.loads(found["_source"]["value"]) if found.get("found") else None
+        (found,) = reading.gotten(self._indices, [id], ("value",))
+        return json.loads(found["_source"]["value"]) if found["found"] else None
 
     # Last in the class: annotations below it would take `list` for this method.
     def list(self, filters: Filters, order: Order, offset: int, limit: int) -> list[str]:

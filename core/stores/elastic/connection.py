@@ -15,13 +15,14 @@ import elasticsearch
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
-from sightsound.config import public
+from sightsound.config import number, public
 from sightsound.errors import ConfigError, StoreError
-from sightsound.stores.elastic.errors import explained, is_passing, mismatch
+from sightsound.stores.elastic.errors import explained, is_passing, mismatch, stranger
 
 CLOUD = "cloud://"
 """Begins a location that is a cloud id."""
-REQUEST_SECONDS = 60.0
+FIRST_SECONDS = 10.0
+"""What the first request may take, which asks a cluster what it is; others as `elasticsearch_timeout` says."""
 READ_PATIENCE = 20.0
 """Seconds in which a request is tried again, before it is given up."""
 WRITE_PATIENCE = 300.0
@@ -41,13 +42,14 @@ class Connection:
         self.place = public(location)
         self.patience = FIRST_PATIENCE
         self._secrets: list[str] = []
+        self._most_patience, self._seconds = number("elasticsearch_patience"), number("elasticsearch_timeout")
         options = self._options(location)
         self._credentials = "api_key" in options or "basic_auth" in options
         try:
             self.client = Elasticsearch(
                 max_retries=0,
                 retry_on_timeout=False,
-                request_timeout=REQUEST_SECONDS,
+                request_timeout=self._seconds,
                 http_compress=True,
                 connections_per_node=8,
                 # A node that failed is asked again soon: it is us who wait.
@@ -58,7 +60,7 @@ class Connection:
         except ValueError as error:
             raise ConfigError(self.redacted(f"'{self.place}' is no address of an Elasticsearch: {error}")) from None
         self.version = self._check_version()
-        self.patience = READ_PATIENCE
+        self.patience = min(READ_PATIENCE, self._most_patience)
 
     def call(self, request: Callable[[Elasticsearch], Answer]) -> Answer:
         """The answer to a request that may be sent twice. Raises StoreError, or ApiError for 400, 404 and 409."""
@@ -89,9 +91,9 @@ class Connection:
             raise self.explained(error) from None
 
     @contextmanager
-    def patient(self, seconds: float = WRITE_PATIENCE) -> Iterator[None]:
-        """Try longer, until the block ends."""
-        before, self.patience = self.patience, max(seconds, self.patience)
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Try for so long, at most as long as the settings say, until the block ends."""
+        before, self.patience = self.patience, min(seconds, self._most_patience)
         try:
             yield
         finally:
@@ -141,13 +143,16 @@ class Connection:
     def _check_version(self) -> str:
         """The version of the server, "" where this user may not ask. Raises StoreError for another major version."""
         try:
-            said: Mapping[str, Any] = self.call(lambda client: client.info()).body
+            seconds = min(FIRST_SECONDS, self._seconds)
+            said: Mapping[str, Any] = self.call(lambda client: client.options(request_timeout=seconds).info()).body
         except ApiError as error:
-            raise self.explained(error) from None
+            raise (stranger(self.place) if error.meta.status == 404 else self.explained(error)) from None
         except StoreError as error:
             if "does not allow this" in str(error):
                 return ""
             raise
+        if not isinstance(said, Mapping):
+            raise StoreError(f"{self.place} answers with something else than JSON: is it an Elasticsearch?")
         version = str(said.get("version", {}).get("number", ""))
         if version and version.split(".")[0] != str(elasticsearch.__version__[0]):
             raise mismatch(self.place, version)

@@ -52,7 +52,7 @@ def _disks(stats: Any, facts: dict[str, str]) -> list[str]:
     problems = []
     for node in stats.get("nodes", {}).values() if stats else ():
         total, free = node["fs"]["total"]["total_in_bytes"], node["fs"]["total"]["available_in_bytes"]
-        facts[f"disk of {node['name']}"] = f"{free / 1e9:,.1f} GB free of {total / 1e9:,.1f} GB"
+        facts[f"disk of {node['name'] or 'the node'}"] = f"{free / 1e9:,.1f} GB free of {total / 1e9:,.1f} GB"
         if free < _LEAST_FREE * total:
             problems.append(
                 f"the disk of {node['name']} is {1 - free / total:.0%} full: Elasticsearch takes no new shards above "

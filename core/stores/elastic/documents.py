@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import orjson
 
 from sightsound.stores.base import Entry
@@ -181,10 +182,19 @@ def segment_id(item: str, kind: str, number: int, token: str) -> str:
 def segment_document(
     row: Row, item: str, kind: str, token: str, filters: bytes, vector: Vectors | None, session: str
 ) -> bytes:
-    """filters: what `filter_fields` gives for the item, as `inner_json` writes it. vector: None for a passage."""
-    fields = {"item": item, "kind": kind, "number": row[0], "start": row[1], "end": row[2], "token": token}
-    own = {"said": searchable(row[3])} if vector is None else {"vector": vector}
-    head = orjson.dumps({**fields, "session": session, **own}, option=orjson.OPT_SERIALIZE_NUMPY)
+    """filters: what `filter_fields` gives for the item, as `inner_json` writes it. vector: None for a passage.
+
+    Rounded to float16, a vector is not quite of unit length, which Elasticsearch takes for rounding and does not mend:
+    so it gets the direction, for exact cosines, and the length beside it, to give the vector back as it was.
+    """
+    made = {"item": item, "kind": kind, "number": row[0], "start": row[1], "end": row[2], "token": token}
+    made["session"] = session
+    if vector is None:
+        made["said"] = searchable(row[3])
+    else:
+        length = np.linalg.norm(vector)
+        made |= {"length": float(length), "vector": vector / length}
+    head = orjson.dumps(made, option=orjson.OPT_SERIALIZE_NUMPY)
     return head[:-1] + b"," + filters + b"}"
 
 
@@ -263,8 +273,3 @@ def _flat(extra: Mapping[str, str]) -> dict[str, str]:
     """Free attributes for the one field that holds them all."""
     kept: Sequence[tuple[str, str]] = [(clean(key).strip(), clean(value)) for key, value in extra.items()]
     return {key: value for key, value in kept[:_MOST_KEYS] if key and len(key) <= _LONGEST_KEY and "\0" not in key}
-
-
-def sources(answers: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """What an `mget` found, by `_id`."""
-    return {answer["_id"]: answer["_source"] for answer in answers if answer.get("found")}

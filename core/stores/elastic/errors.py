@@ -14,7 +14,8 @@ from sightsound.errors import CollectionMissing, StoreError
 PASSING = (429, 502, 503, 504)
 """Answers that may be others in a moment."""
 _BLOCKED = ("cluster_block_exception",)
-_UNFIT = ("strict_dynamic_mapping_exception", "mapper_parsing_exception", "document_parsing_exception")
+_UNFIT = ("strict_dynamic_mapping_exception",)
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 _READ_ONLY = ("read-only", "FORBIDDEN/12", "FORBIDDEN/5", "FORBIDDEN/6", "TOO_MANY_REQUESTS/12")
 
 
@@ -51,7 +52,7 @@ def is_block(type: str, reason: str) -> bool:
 
 
 def is_unfit(type: str) -> bool:
-    """Whether a document does not fit the mapping of its index."""
+    """Whether the mapping of an index is not the one that we made: then no document fits it."""
     return type in _UNFIT
 
 
@@ -86,6 +87,8 @@ def unfit(place: str, index: str, reason: str) -> StoreError:
 def explained(error: Exception, place: str, credentials: bool, tries: int = 1) -> StoreError:
     """One message that says what to do. credentials: whether any were sent."""
     tried = f", tried {tries} times" if tries > 1 else ""
+    if isinstance(error, TlsError) and any(mark in _inner(error) for mark in _NO_TLS):
+        return StoreError(f"What answers at {place} does not speak TLS. Write http:// instead of https://")
     if isinstance(error, TlsError):
         return StoreError(
             f"The certificate of {place} can't be trusted ({_inner(error)}). Name the file with the CA's "
@@ -102,7 +105,7 @@ def explained(error: Exception, place: str, credentials: bool, tries: int = 1) -
             "ELASTICSEARCH_URL; what was acknowledged is kept, and the same command goes on."
         )
     if isinstance(error, UnsupportedProductError):
-        return StoreError(f"What answers at {place} is no Elasticsearch. Check --store and ELASTICSEARCH_URL.")
+        return stranger(place)
     if isinstance(error, SerializationError):
         return StoreError(f"{place} answers with something else than JSON: is it an Elasticsearch? ({_inner(error)})")
     if isinstance(error, ApiError):
@@ -146,6 +149,10 @@ def _explained(error: ApiError, place: str, credentials: bool, tried: str) -> St
             "command again later; what was acknowledged is kept."
         )
     return StoreError(f"{place} refused a request (status {status}): {reason or type}")
+
+
+def stranger(place: str) -> StoreError:
+    return StoreError(f"What answers at {place} is no Elasticsearch. Check --store and ELASTICSEARCH_URL.")
 
 
 def mismatch(place: str, version: str) -> StoreError:

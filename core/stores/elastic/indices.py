@@ -13,7 +13,7 @@ from sightsound.errors import NewerSchema, StoreError
 from sightsound.stores import refusals
 from sightsound.stores.elastic import mapping, names
 from sightsound.stores.elastic.connection import Connection
-from sightsound.stores.elastic.errors import cause_of, unfit
+from sightsound.stores.elastic.errors import cause_of
 from sightsound.types import Space
 
 _REFRESH = "index.refresh_interval"
@@ -73,6 +73,11 @@ class Indices:
     def spaces(self) -> dict[str, SpaceIndex]:
         with self._guard:
             return dict(self._spaces)
+
+    def aliases(self) -> list[str]:
+        """Of the items, and of the spaces that there are."""
+        spaces = self.spaces().values()
+        return [self.items, *([self.segments] if spaces else []), *(index.alias for index in spaces)]
 
     def space(self, name: str) -> SpaceIndex | None:
         """The index of a space; another process may have made it since we looked."""
@@ -137,9 +142,6 @@ class Indices:
             )
         )
         return any(index["settings"].get(_REFRESH) == "-1" for index in found.values())
-
-    def unfit(self, reason: str) -> StoreError:
-        return unfit(self.connection.place, self.items, reason)
 
     def create(self) -> None:
         """Make the index of the items. Another process may have been faster."""

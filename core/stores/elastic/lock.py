@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from sightsound.errors import CollectionMissing, StoreError
-from sightsound.stores.elastic.connection import Connection
+from sightsound.stores.elastic.connection import FIRST_PATIENCE, Connection
 from sightsound.stores.refusals import busy, this_process
 
 DOCUMENT = "lock"
@@ -169,10 +169,12 @@ class WriterLock:
         """Write our name: where there is none, or over this version of another's. False where it was too late."""
         self._owner["renewed"] = time.time()
         value = {"value": json.dumps(self._owner)}
-        where = {"op_type": "create"} if over is None else {"if_seq_no": over[0], "if_primary_term": over[1]}
+        where: dict[str, Any] = {"op_type": "create"}
+        if over is not None:
+            where = {"if_seq_no": over[0], "if_primary_term": over[1]}
 
         def write(client: Elasticsearch) -> Any:
-            return client.index(index=self._index, id=DOCUMENT, document=value, require_alias=True, **where).body  # type: ignore[arg-type]
+            return client.index(index=self._index, id=DOCUMENT, document=value, require_alias=True, **where).body
 
         try:
             done = self._connection.call(write)
@@ -213,14 +215,12 @@ class WriterLock:
     def _release(self) -> None:
         self._stop.set()
         _sessions.discard(self.session)
-        try:
+        seq_no, term = self._version
+        # It may be another's by now, or the collection be gone; and a lease that nobody renews ends by itself.
+        with suppress(StoreError, ApiError), self._connection.patient(FIRST_PATIENCE):
             self._connection.call(
-                lambda client: client.delete(
-                    index=self._index, id=DOCUMENT, if_seq_no=self._version[0], if_primary_term=self._version[1]
-                )
+                lambda client: client.delete(index=self._index, id=DOCUMENT, if_seq_no=seq_no, if_primary_term=term)
             )
-        except (StoreError, ApiError):
-            return  # another's by now, or the collection is gone; a lease that nobody renews ends by itself
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

@@ -28,6 +28,7 @@ _KEYWORD: dict[str, Any] = {"type": "keyword"}
 _WORD: dict[str, Any] = {"type": "keyword", "ignore_above": _LONGEST_KEYWORD}
 _NUMBER: dict[str, Any] = {"type": "double"}
 _STORED: dict[str, Any] = {"type": "keyword", "index": False, "doc_values": False}
+_UNSOUGHT: dict[str, Any] = {"type": "double", "index": False}
 _TEXT: dict[str, Any] = {
     "type": "text",
     "analyzer": "english",
@@ -86,7 +87,7 @@ def space_mapping(space: str, dims: int, options: IndexOptions) -> dict[str, Any
     field = vector_field(dims, options)
     type = field["index_options"]["type"]
     oversample = options.oversample if type == "bbq_hnsw" else OVERSAMPLE_INT8
-    return _segments_mapping(space, dims, type, oversample, {"vector": field})
+    return _segments_mapping(space, dims, type, oversample, {"vector": field, "length": _UNSOUGHT})
 
 
 def said_mapping() -> dict[str, Any]:
@@ -99,8 +100,8 @@ def _segments_mapping(space: str, dims: int, type: str, oversample: float, own: 
         "item": _KEYWORD,
         "kind": _KEYWORD,
         "number": {"type": "integer"},
-        "start": {"type": "double", "index": False},
-        "end": {"type": "double", "index": False},
+        "start": _UNSOUGHT,
+        "end": _UNSOUGHT,
         "token": _KEYWORD,
         "session": _KEYWORD,
         **own,

@@ -67,6 +67,11 @@ def version_of(physical: str) -> int:
     return int(found[1]) if found else 0
 
 
+def generation(physical: str) -> str:
+    """What the indices of one collection have in common, and no two collections at one time."""
+    return f"{physical.partition('--')[0]}-v{version_of(physical)}"
+
+
 def collection_of(prefix: str, items_alias: str) -> str:
     """The collection whose items have this alias."""
     return read(items_alias.removeprefix(f"{prefix}-").removesuffix(f"--{ITEMS}"))

@@ -5,19 +5,20 @@ A search of segments is followed by a look at their items: those whose item name
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Many
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from elasticsearch import ApiError
+from elastic_transport import TransportError
+from elasticsearch import ApiError, Elasticsearch
 
 from sightsound.errors import StoreError
 from sightsound.filters import Filters
 from sightsound.stores.base import Entry, Order, Scored
-from sightsound.stores.elastic import bodies, documents
+from sightsound.stores.elastic import bodies, documents, names
 from sightsound.stores.elastic.documents import Known
 from sightsound.stores.elastic.errors import is_gone
 from sightsound.stores.elastic.indices import Indices, SpaceIndex
@@ -35,23 +36,31 @@ _SWITCHES = 5
 """How often a collection may be switched under one question."""
 _SHORTEST_PREFIX = 4
 _HEX = frozenset("0123456789abcdef")
+Answer = TypeVar("Answer")
 
 
 def searched(indices: Indices, index: str, body: Mapping[str, Any], **options: Any) -> Any:
-    """The answer of a search. Where another index took the alias meanwhile, it is asked. Raises StoreError."""
+    """The answer of a search over all shards. Where another index took the alias meanwhile, it is asked; where none has
+    it, nothing is found. Raises CollectionMissing, StoreError."""
     connection = indices.connection
     with connection.explaining():
-        for again in range(_SWITCHES):
+        for _ in range(_SWITCHES):
             try:
                 return connection.call(
-                    lambda client: client.search(index=index, body=dict(body), **options)
+                    lambda client: client.search(
+                        index=index, body=dict(body), allow_partial_search_results=False, **options
+                    )
                 ).body
             except ApiError as error:
-                if not is_gone(error) or again == _SWITCHES - 1:
+                if not is_gone(error):
                     raise
-                if not connection.call(lambda client: client.indices.exists_alias(name=index)).body:
-                    raise
-    raise AssertionError("not reached")
+            indices.load()
+            if index not in indices.aliases():
+                return NOTHING_FOUND
+    raise StoreError(f"'{indices.collection}' was switched again and again under a search; search again.")
+
+
+NOTHING_FOUND: Mapping[str, Any] = {"hits": {"hits": [], "total": {"value": 0}}, "aggregations": {}}
 
 
 def hits_of(answer: Mapping[str, Any]) -> list[Any]:
@@ -69,30 +78,35 @@ def paged(
     by = [{field: "asc"} for field in sort]
     after: list[Any] | None = None
     moment = ""
-    try:
-        while True:
+
+    def page(client: Elasticsearch) -> Any:
+        nonlocal moment
+        try:
             if not moment:
-                moment = connection.asked(
-                    lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE)
-                )["id"]
-            asked: dict[str, Any] = {
-                "query": query,
-                "sort": by,
-                "size": size,
-                "track_total_hits": False,
-                "pit": {"id": moment, "keep_alive": _KEEP_ALIVE},
-                **body,
-            }
+                moment = client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE).body["id"]
+            asked = {"query": query, "sort": by, "size": size, "track_total_hits": False, **body}
+            asked["pit"] = {"id": moment, "keep_alive": _KEEP_ALIVE}
             if after is not None:
                 asked["search_after"] = after
-            try:
-                with connection.explaining():
-                    answer = connection.call(lambda client, asked=asked: client.search(body=asked)).body  # type: ignore[misc]
-            except StoreError:
-                if after is None:
-                    raise
-                moment = _renewed(indices, index, asked)
-                continue
+            return client.search(body=asked, allow_partial_search_results=False).body
+        except (ApiError, TransportError):
+            moment = ""  # it may be gone with its node or index; another goes on after the last that was found
+            raise
+
+    switches = 0
+    try:
+        while True:
+            with connection.explaining():
+                try:
+                    answer = connection.call(page)
+                except ApiError as error:
+                    switches += 1
+                    if not is_gone(error) or switches > _SWITCHES:
+                        raise
+                    indices.load()
+                    if index not in indices.aliases():
+                        return
+                    continue
             moment = answer.get("pit_id", moment)
             found = hits_of(answer)
             yield from found
@@ -101,16 +115,6 @@ def paged(
             after = found[-1]["sort"][: len(sort)]
     finally:
         _forget(indices, moment)
-
-
-def _renewed(indices: Indices, index: str, asked: Mapping[str, Any]) -> str:
-    """Another moment, where the first is gone with its index. Raises StoreError where that does not help."""
-    moment: str = indices.connection.asked(
-        lambda client: client.open_point_in_time(index=index, keep_alive=_KEEP_ALIVE)
-    )["id"]
-    pit = {"id": moment, "keep_alive": _KEEP_ALIVE}
-    indices.connection.asked(lambda client: client.search(body={**asked, "pit": pit, "size": 0}))
-    return moment
 
 
 def _forget(indices: Indices, moment: str) -> None:
@@ -129,13 +133,25 @@ def documents_of(indices: Indices, ids: Iterable[str], fields: Sequence[str], re
     found: dict[str, Any] = {}
     remaining = iter(dict.fromkeys(ids))
     while page := list(islice(remaining, _PAGE)):
-        answer = indices.connection.asked(
-            lambda client, page=page: client.mget(
-                index=indices.items, ids=page, source_includes=list(fields), realtime=realtime
-            )
-        )
-        found |= documents.sources(answer["docs"])
-    return {id: source for id, source in found.items() if "record" in source or fields == ("tokens",)}
+        answers = gotten(indices, page, fields, realtime)
+        found |= {answer["_id"]: answer["_source"] for answer in answers if answer["found"]}
+    return {id: source for id, source in found.items() if "record" in source}
+
+
+def gotten(indices: Indices, ids: Sequence[str], fields: Sequence[str], realtime: bool = True) -> list[Any]:
+    """What there is of documents with these ids; each is there, or known not to be. Raises StoreError."""
+
+    def get(client: Elasticsearch) -> list[Any]:
+        answer = client.mget(index=indices.items, ids=list(ids), source_includes=list(fields), realtime=realtime)
+        for document in answer.body["docs"]:
+            if "error" in document:
+                gone = document["error"].get("type") == "index_not_found_exception"
+                meta = dataclasses.replace(answer.meta, status=404 if gone else 503)
+                raise ApiError("part of the documents could not be asked for", meta, {"error": document["error"]})
+        return list(answer.body["docs"])
+
+    with indices.connection.explaining():
+        return indices.connection.call(get)
 
 
 def known(indices: Indices, ids: Iterable[str]) -> dict[str, Known]:
@@ -159,7 +175,7 @@ def pieces(indices: Indices, item_id: str, spaces: Iterable[str]) -> Entry | Non
     one = documents.known_of(sources[item_id]) if sources else None
     if one is None or one.pending is None:
         return None
-    found = documents.segments_of(replace(one, item=replace(one.item, state="partial")))
+    found = documents.segments_of(dataclasses.replace(one, item=dataclasses.replace(one.item, state="partial")))
     tokens = dict.fromkeys(one.pending.rows, one.pending.token)
     wanted: dict[str, list[str]] = {space: [] for space in spaces}
     for space, identity in documents.identities(item_id, tokens, one.pending.rows):
@@ -335,16 +351,16 @@ def _vectors_of(indices: Indices, alias: str, segments: Mapping[str, str]) -> di
     found: dict[str, Vectors] = {}
     remaining = iter(segments)
     while page := list(islice(remaining, _VECTORS_PAGE)):
-        body = {"query": {"ids": {"values": page}}, "size": len(page), "_source": False, "fields": ["vector"]}
+        body = {"query": {"ids": {"values": page}}, "size": len(page), "_source": False, "fields": ["vector", "length"]}
         for hit in hits_of(searched(indices, alias, body)):
-            found[segments[hit["_id"]]] = as_stored(hit["fields"]["vector"])
+            found[segments[hit["_id"]]] = as_stored(hit)
     return found
 
 
-def as_stored(values: Sequence[float]) -> Vectors:
-    """A vector as it was put: Elasticsearch gives the direction times the length, which is off by a rounding."""
-    vector: Vectors = np.asarray(values, np.float32).astype(np.float16).astype(np.float32)
-    return vector
+def as_stored(hit: Any) -> Vectors:
+    """A vector as it was put, from the fields `vector` and `length` of its document."""
+    whole = np.asarray(hit["fields"]["vector"], np.float64) * bodies.value_of(hit, "length")
+    return whole.astype(np.float16).astype(np.float32)
 
 
 def sample(indices: Indices, space: str, kind: SegmentKind, n: int) -> tuple[list[str], Vectors]:
@@ -360,7 +376,7 @@ def sample(indices: Indices, space: str, kind: SegmentKind, n: int) -> tuple[lis
         ["item", "number", "token"],
         _VECTORS_PAGE,
         _source=False,
-        fields=["vector", "item", "kind", "number", "token"],
+        fields=["vector", "length", "item", "kind", "number", "token"],
     )
     ids: list[str] = []
     rows: list[Vectors] = []
@@ -372,7 +388,7 @@ def sample(indices: Indices, space: str, kind: SegmentKind, n: int) -> tuple[lis
                 return ids, np.stack(rows)
             owners.add(owner)
             ids.append(f"{owner}:{kind}:{bodies.value_of(hit, 'number')}")
-            rows.append(_unit(as_stored(hit["fields"]["vector"])))
+            rows.append(_unit(as_stored(hit)))
     return ids, np.stack(rows) if rows else np.empty((0, index.dims), np.float32)
 
 
@@ -380,12 +396,34 @@ def _unit(vector: Vectors) -> Vectors:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
+class _Switched(Exception):
+    """The segments are of one collection and the items of another, which took its name in between."""
+
+
 def committed(indices: Indices, hits: Sequence[Any]) -> list[Any]:
-    """The hits whose items name their tokens, as of the last refresh."""
-    owners = dict.fromkeys(bodies.value_of(hit, "item") for hit in hits)
-    sources = documents_of(indices, owners, ("tokens",), realtime=False)
-    tokens = {id: set(source.get("tokens", ())) for id, source in sources.items()}
-    return [hit for hit in hits if _token(hit) in tokens.get(bodies.value_of(hit, "item"), ())]
+    """The hits whose items name their tokens, as of the last refresh. Raises _Switched."""
+    owners = list(dict.fromkeys(bodies.value_of(hit, "item") for hit in hits))
+    if not owners:
+        return []
+    generation = names.generation(hits[0]["_index"])
+    tokens: dict[str, set[str]] = {}
+    for at in range(0, len(owners), bodies.WINDOW):
+        for answer in gotten(indices, owners[at : at + bodies.WINDOW], ("tokens",), realtime=False):
+            if names.generation(answer["_index"]) != generation:
+                raise _Switched
+            tokens[answer["_id"]] = set(answer.get("_source", {}).get("tokens", ()))
+    return [hit for hit in hits if _token(hit) in tokens[bodies.value_of(hit, "item")]]
+
+
+def steadily(ask: Callable[[], Answer]) -> Answer:
+    """What `ask` finds in one collection and not partly in another."""
+    for again in range(_SWITCHES):
+        try:
+            return ask()
+        except _Switched:
+            if again == _SWITCHES - 1:
+                raise StoreError("The collection was switched again and again under a search; search again.") from None
+    raise AssertionError("not reached")
 
 
 def _token(hit: Any) -> str:
@@ -413,17 +451,16 @@ def nearest(
         body = bodies.knn(_query(vector), k - len(found), index.type, index.oversample, chosen, past)
 
 
-def score(indices: Indices, space: str, vector: Vectors, item_ids: Iterable[str]) -> list[Scored]:
+def score(indices: Indices, space: str, vector: Vectors, item_ids: Sequence[str]) -> list[Scored]:
     """Exact cosines with every segment of the items."""
     index = indices.space(space)
-    wanted = list(dict.fromkeys(item_ids))
-    if index is None or not wanted:
+    if index is None or not item_ids:
         return []
     if np.size(vector) != index.dims:
         raise StoreError(
             f"Space '{space}' holds vectors of another length than the query's {np.size(vector)} numbers."
         )
-    return [_scored(hit) for hit in committed(indices, _exact(indices, index, _query(vector), wanted))]
+    return [_scored(hit) for hit in committed(indices, _exact(indices, index, _query(vector), item_ids))]
 
 
 def _exact(indices: Indices, index: SpaceIndex, vector: list[float], items: Sequence[str]) -> list[Any]:

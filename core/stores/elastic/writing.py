@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
+
+from sightsound.errors import StoreError
 from sightsound.stores.base import Entry
 from sightsound.stores.elastic import bulk, documents, reading
 from sightsound.stores.elastic.bulk import Operation
@@ -22,7 +25,7 @@ from sightsound.stores.elastic.documents import Known, Pending, Row
 from sightsound.stores.elastic.indices import Indices
 from sightsound.stores.elastic.mapping import SAID
 from sightsound.stores.refusals import rounded
-from sightsound.types import Item, Space, Vectors
+from sightsound.types import Item, Metadata, Space, Vectors
 
 _PAGE = 1_000
 _MOST_REMEMBERED = 20_000
@@ -67,18 +70,20 @@ class Writer:
     def put(self, entries: Sequence[Entry], last: bool) -> dict[str, str]:
         """Returns why Elasticsearch refused segments of some items, by id; nothing of these was acknowledged."""
         refused: dict[str, str] = {}
-        stored = self._stored_vectors(entries)
-        for batch in _each_item_once(entries):
+        # All are looked at before the first is written.
+        batches = [(batch, self._stored_vectors(batch)) for batch in _each_item_once(entries)]
+        for batch, stored in batches:
             refused |= self._put(batch, stored, last)
         return refused
 
     def write(self, items: Sequence[Known], before: Mapping[str, Known]) -> None:
-        """Write what is said of items over what is stored; their segments stay as `rows` has them."""
+        """Write what is said of items over what is stored; their segments stay as they are. Raises StoreError."""
         plans = [_Plan(Entry(known.item), before.get(known.item.id), known) for known in items]
         for plan in plans:
             if plan.before:
                 plan.old = _gone(plan.before, plan.after)
-        self._do(plans, {})
+        for reason in self._do(plans, {}).values():
+            raise StoreError(f"{self.indices.connection.place} refused what is said of an item: {reason}")
 
     def remove(self, ids: Iterable[str]) -> int:
         """Returns how many there were."""
@@ -132,9 +137,8 @@ class Writer:
     def _do(self, plans: Sequence[_Plan], stored: Mapping[tuple[str, str], Vectors]) -> dict[str, str]:
         connection = self.indices.connection
         refused = bulk.run(connection, self._segment_operations(plans, stored))
-        kept = [plan for plan in plans if plan.entry.item.id not in refused]
         self.check()
-        self._acknowledge([plan.after for plan in kept])
+        refused |= self._acknowledge([plan.after for plan in plans if plan.entry.item.id not in refused])
         spaces = self.indices.spaces()
         for plan in plans:
             given_up = plan.entry.item.id in refused
@@ -169,23 +173,22 @@ class Writer:
                     if id not in written and space in spaces:
                         yield Operation(spaces[space].alias, id, item.id, update, update=True)
 
-    def _acknowledge(self, items: Sequence[Known]) -> None:
-        """Write the items' documents. Raises StoreError where they do not fit the mapping."""
+    def _acknowledge(self, items: Sequence[Known]) -> dict[str, str]:
+        """Write the items' documents. Returns why some were refused, by id."""
         changed, session = time.time(), self.session()
         operations = [
             Operation(
                 self.indices.items,
                 known.item.id,
                 known.item.id,
-                documents.orjson.dumps(documents.item_document(known, session, changed)),
+                orjson.dumps(documents.item_document(known, session, changed)),
             )
             for known in items
         ]
         refused = bulk.run(self.indices.connection, operations)
-        for reason in refused.values():
-            raise self.indices.unfit(reason)
         self._recent |= {known.item.uri: known.item.id for known in items}
         self.unseen = True
+        return refused
 
     def _plan(
         self, entry: Entry, known: Known | None, stored: Mapping[tuple[str, str], Vectors], last: bool
@@ -196,7 +199,7 @@ class Writer:
         if entry.replaces == frozenset() and not entry.segments:
             # What is said of an item does not make its vectors any better.
             state = (known.item.state, known.item.reason) if known else ("ok", "")
-            said = replace(item, state=state[0], reason=state[1])  # type: ignore[arg-type]
+            said = replace(item, state=state[0], reason=state[1])
             return _Plan(entry, known, replace(known, item=said) if known else Known(said))
         item = replace(item, state="ok", reason="")
         rows: Numbered = documents.rows_of(entry)
@@ -316,6 +319,16 @@ def fail(writer: Writer, item: Item, reason: str) -> None:
         )
         after = Known(now.with_layers(layers) if layers else now)
     writer.write([after], {before.item.id: before})
+
+
+def refuse(writer: Writer, item: Item, reason: str) -> None:
+    """Note that Elasticsearch would not take the item: without what it said of itself, which may be the reason."""
+    before = reading.known(writer.indices, [item.id]).get(item.id)
+    if before:
+        fail(writer, replace(before.item, revision=item.revision), reason)
+    else:
+        bare = replace(item, content="", facts={}, metadata=Metadata())
+        fail(writer, bare.with_layers({name: Metadata() for name in item.sources}), reason)
 
 
 def release(writer: Writer, ids: Iterable[str], source: str) -> int:
