@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 LIGHT := $(VENV)/.light
 DEV := $(VENV)/.dev
+ALL := $(VENV)/.all
 DEMO := demo-out
 
-.PHONY: demo test lint types bench system clean
+.PHONY: demo demo-all test lint types bench system clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -19,8 +20,15 @@ $(DEV): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(LIGHT)
 
+$(ALL): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[all]'
+	touch $@ $(LIGHT)
+
 demo: $(LIGHT)  ## Index the demo photographs and search them
 	@SIGHTSOUND_HOME=$(DEMO) sh examples/demo.sh $(BIN)/sightsound $(DEMO)
+
+demo-all: $(ALL)  ## The demo with sounds and films: installs the extras, torch among them
+	@SIGHTSOUND_HOME=$(DEMO) sh examples/demo-all.sh $(BIN)/sightsound $(DEMO)
 
 test: $(DEV) system  ## Run every test
 	$(BIN)/python -m pytest

@@ -14,6 +14,7 @@ import indexing
 import knn
 import memory
 import million
+import sound
 import start
 import towers
 from report import table
@@ -34,6 +35,9 @@ within a row, not between machines. Each ratio is of two measurements in one run
   reading process does (open, hash, read, prepare) in a plain loop; encoding alone is every vector that a photograph
   gets, in batches of 32. The measured run includes starting the reading processes, writing to the store, and measuring
   the background. The photographs are seeded crops of the demo photographs, JPEG, 1 to 12 megapixels.
+- **Sounds**: cores ÷ (CPU seconds, a second of sound, of decoding by soundfile, librosa's features and YAMNet alone).
+  The sounds are the demo's, joined in an order of chance to FLAC files of a minute. The measured run includes starting the
+  reading processes, each of which imports librosa.
 - **Peak memory**: resident memory at the most, sampled every 50 ms, of two runs that differ in the number of
   photographs.
 - **kNN**: the distances to all rows as int8, the 100 nearest rows' vectors from SQLite, and their exact order; no
@@ -82,6 +86,7 @@ def main() -> None:
     work = Path(tempfile.gettempdir()) / "sightsound-benchmarks"
     rows = [*start.measure(), *knn.measure(100_000, work), *indexing.measure(1_000, work)]
     rows += memory.measure((1_000, 10_000), work)
+    rows += sound.measure(60, work)
     clip = towers.measure(500, work)
     large = million.measure(1_000_000, work)
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "simsimd", "pillow"))

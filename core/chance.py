@@ -13,7 +13,7 @@ be chance, whatever gave them.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ SPREAD_FLOOR = 0.02
 """The least spread of scores that is believed, for samples that are small or all alike."""
 SCALE_FLOOR = 0.25
 """The least scale of the Gumbel distribution that is believed, in spreads."""
+SURE = 0.9999
+"""The highest cosine that is told from others: stored vectors are no finer."""
 LOWER = (0.1, 0.5)
 UPPER = (0.5, 0.9)
 """The quantiles that a Gumbel distribution is fitted by. LOWER for similarities: some of the unrelated queries will be
@@ -40,6 +42,7 @@ class Calibration:
 
     mean, spread: of unrelated queries' scores. location, scale: of the Gumbel distribution that an unrelated query's
     best score among `sample` segments follows, in spreads above the mean. measured: whether there was enough to tell.
+    fisher: whether mean and spread are of scores by Fisher's transformation, see `calibrate_own`.
     """
 
     mean: float
@@ -48,6 +51,7 @@ class Calibration:
     scale: float
     sample: int
     measured: bool
+    fisher: bool = False
 
     def standardise(self, score: float, among: int, fields: int = 1) -> float:
         """Where the score lies among the best scores of unrelated queries, in a collection of `among` segments.
@@ -55,6 +59,8 @@ class Calibration:
         0 is the likeliest best score of an unrelated query; each further 1 is e times rarer.
         fields: how many could have matched; each further one is one more chance for an unrelated query to do well.
         """
+        if self.fisher:
+            score = math.atanh(max(-SURE, min(score, SURE)))
         location = self.location + normal_extreme(among) - normal_extreme(self.sample)
         return ((score - self.mean) / self.spread - location) / self.scale - math.log(fields)
 
@@ -95,12 +101,15 @@ def calibrate_own(scores: Vectors) -> Calibration:
     """Learn the background from the collection's own items as queries.
 
     Most of them have related items, so that their best matches tell nothing of chance. The bulk of the scores does: it
-    is taken to be normal, about its median and with its upper spread.
+    is taken to be normal, about its median and with its upper spread, after Fisher's transformation (1915), which makes
+    correlations so: a cosine near 1, of a copy, then lies as far out as it is unlikely.
     scores: float32 (queries, sample); NaN where a query is the segment's own item.
     """
     queries, sample = scores.shape
-    middle, upper = (float(value) for value in np.nanquantile(scores, (0.5, 0.84)))
-    return of_normal(middle, max(upper - middle, SPREAD_FLOOR), sample, measured=min(queries, sample) >= LEAST)
+    stretched = np.arctanh(scores.clip(-SURE, SURE))
+    middle, upper = (float(value) for value in np.nanquantile(stretched, (0.5, 0.84)))
+    made = of_normal(middle, max(upper - middle, SPREAD_FLOOR), sample, measured=min(queries, sample) >= LEAST)
+    return replace(made, fisher=True)
 
 
 def of_normal(mean: float, spread: float, sample: int, measured: bool) -> Calibration:

@@ -82,7 +82,7 @@ def write_edl(path: Path, cuts: Sequence[Cut], title: str) -> None:
 
 
 def _rate(item: Item) -> float | None:
-    rate = item.facts.get("frame_rate")
+    rate = item.facts.get("fps")
     return float(rate) if isinstance(rate, int | float) and 1 <= rate <= 240 else None
 
 

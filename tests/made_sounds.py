@@ -60,3 +60,29 @@ def _by_ffmpeg(path: Path, samples: np.ndarray, rate: int, tags: dict[str, str])
         for given in [*resampler.resample(frame), None]:
             made.mux(stream.encode(given))
     return path
+
+
+def with_sound(film: Path, to: Path, samples: np.ndarray, rate: int = RATE, subtitles: Path | None = None, **tags: str) -> Path:  # fmt: skip  # noqa: E501
+    """The film's pictures as they are, with a sound track, and subtitles as a track of its own."""
+    import av
+
+    with av.open(str(film)) as pictures, av.open(str(to), "w") as made:
+        made.metadata.update(tags)
+        seen = made.add_stream_from_template(pictures.streams.video[0])
+        heard: Any = made.add_stream("aac", rate=rate, layout="mono")
+        said = av.open(str(subtitles)) if subtitles else None
+        track = made.add_stream_from_template(said.streams.subtitles[0]) if said else None
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = rate, 0
+        packets = [packet for packet in pictures.demux(pictures.streams.video[0]) if packet.dts is not None]
+        for packet in packets:
+            packet.stream = seen
+        for given in [*av.AudioResampler(format="fltp", rate=rate, layout="mono").resample(frame), None]:
+            packets += heard.encode(given)
+        for packet in said.demux(said.streams.subtitles[0]) if said else ():
+            if packet.dts is not None:
+                packet.stream = track
+                packets.append(packet)
+        for packet in sorted(packets, key=lambda one: float(one.dts * one.time_base)):
+            made.mux(packet)
+    return to

@@ -97,6 +97,18 @@ def test_the_installed_wheel_indexes_and_searches(installed: Environment) -> Non
     assert installed.run("sightsound", "search", "a tall tower", "--paths", "--limit", 1).endswith("eiffeltower.jpg\n")
 
 
+def test_the_light_install_counts_sounds_as_skipped(installed: Environment) -> None:
+    folder = installed.folder / "mixed"
+    folder.mkdir()
+    (folder / "cat.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes())
+    (folder / "bark.ogg").write_bytes((PHOTOS.parent / "sounds" / "bark.ogg").read_bytes())
+    program = installed.folder / "venv" / "bin" / "sightsound"
+    command = [program, "index", folder, "--collection", "mixed"]
+    ran = subprocess.run(command, cwd=installed.folder, capture_output=True, text=True)
+    assert ran.returncode == 0 and "1 added, 1 skipped" in ran.stdout
+    assert "1 skipped: sounds need further packages: pip install 'sightsound[audio]'" in ran.stderr
+
+
 def test_a_strangers_encoder_and_source_work_without_a_change_to_core(installed: Environment) -> None:
     album = installed.folder / "album.zip"
     with zipfile.ZipFile(album, "w") as archive:
@@ -104,7 +116,7 @@ def test_a_strangers_encoder_and_source_work_without_a_change_to_core(installed:
             archive.write(PHOTOS / name, f"summer 2024/{name}")
     shown = installed.run("sightsound", "plugins")
     assert "archives@sightsound-colours" in shown
-    assert "encoders: clip, colours, hf, starter" in shown
+    assert "encoders: clap, clip, colours, hf, look, starter" in shown
     installed.run("sightsound", "index", album, "--encoders", "colours,starter", "--collection", "album")
     by_picture = installed.run(
         "sightsound", "search", "--image", PHOTOS / "fish25.jpg", "--collection", "album", "--paths", "--limit", 1

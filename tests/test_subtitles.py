@@ -115,7 +115,8 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_files_of_the_films_name_and_a_language_belong_to_it(film: Path) -> None:
-    for name in ("reel.srt", "reel.en.vtt", "reel.pt-BR.srt", "REEL.srt", "reel2.srt", "reel.director.srt", "other.srt"):
+    others = ("REEL.srt", "reel2.srt", "reel.director.srt", "other.srt")
+    for name in ("reel.srt", "reel.en.vtt", "reel.pt-BR.srt", *others):
         (film.parent / name).write_text(SRT)
     found = [item.path.name for item in beside(file_item(film, "film")) if item.path]
     assert found == ["reel.en.vtt", "reel.pt-BR.srt", "reel.srt"]

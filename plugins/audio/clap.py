@@ -213,14 +213,14 @@ def resolve(argument: str) -> Clap:
         raise ModelError(f"{written} is a model of the kind '{config.get('model_type')}', not CLAP")
     if not place.find(TOKENS):
         raise ModelError(f"{place.written} lacks {TOKENS}, the model's tokenizer. None is guessed")
-    named = isinstance(place, Folder)
+    one = place.weights if isinstance(place, Folder) else ""
     words = config.get("text_config", {})
     return Clap(
         argument=place.written,
         title=place.path.name if isinstance(place, Folder) else place.name,
         space=Space(place.space if isinstance(place, Folder) else place.name.replace("/", "-"), _dims(config)),
         place=place,
-        names=(place.weights,) if named and place.weights else (*NAMES, *PICKLED),
+        names=(one,) if one else (*NAMES, *PICKLED),
         pixels=None,
         bytes=0,
         kind="clap",

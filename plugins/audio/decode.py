@@ -159,8 +159,9 @@ def _by_ffmpeg(file: BinaryIO, kind: Kind) -> Sound:
 
 
 class Track:
-    """Decodes the packets of one sound track of PyAV, and goes on past damaged ones. rate: of what it gives, Hz.
+    """Decodes the packets of one sound track of PyAV, and goes on past damaged ones.
 
+    rate: of what it gives, Hz.
     start: seconds at which the first sample is heard; None before there is one. Gaps are filled with silence, so that
     times stay right. samples: how many were given. damaged: packets that could not be decoded.
     """
@@ -173,7 +174,6 @@ class Track:
         self.why = ""
         self._resampler: Any = None
         self._shape: tuple[Any, ...] = ()
-
     def decode(self, packet: Any) -> Iterator[Vectors]:
         """The packet's samples, float32 (n,) mono."""
         try:

@@ -65,11 +65,12 @@ def prepare(samples: Vectors) -> LogMel:
 
 
 @cache
-def _mel() -> Vectors:
+def _mel() -> Any:
+    """(64, 257), sparse: a dense product would start BLAS's threads, which take the cores from other processes."""
     from librosa.filters import mel
+    from scipy.sparse import csr_array
 
-    bands: Vectors = mel(sr=RATE, n_fft=512, n_mels=BANDS, fmin=125.0, fmax=7500.0, htk=True, norm=None)
-    return bands
+    return csr_array(mel(sr=RATE, n_fft=512, n_mels=BANDS, fmin=125.0, fmax=7500.0, htk=True, norm=None))
 
 
 def patches(bands: LogMel) -> Vectors:

@@ -123,16 +123,20 @@ def passages(cues: Iterable[Cue]) -> list[Cue]:
 
 
 class SubtitleTrack:
-    """The cues of a film's own track, from its packets: `add` each, then `passages`. Pictures of text are not read."""
+    """The cues of a film's own track, from its packets: `add` each, then `passages`. Pictures of text are not read.
 
-    def __init__(self) -> None:
+    begin: the second of the container's clock that counts as its first.
+    """
+
+    def __init__(self, begin: float = 0.0) -> None:
+        self._begin = begin
         self._cues: list[tuple[float, float, str]] = []
 
     def add(self, packet: Any) -> None:
         """A packet of PyAV, of a stream of the type `subtitle`. One that can't be decoded is passed over."""
         if len(self._cues) >= MOST or packet.pts is None:
             return
-        start = float(packet.pts * packet.time_base)
+        start = float(packet.pts * packet.time_base) - self._begin
         length = float((packet.duration or 0) * packet.time_base)
         try:
             made = packet.decode()
