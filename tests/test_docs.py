@@ -32,8 +32,8 @@ def blocks(page: Path, kind: str) -> list[re.Match[str]]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the examples name: photos/, its media.csv, films/, sounds/, ref.jpg, ref.ogg and queries.jsonl; and the
-    demo collection."""
+    """A folder with what the examples name: photos/, its media.csv, films/, sounds/, ref.jpg, ref.ogg and
+    queries.jsonl; and the demo collection."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "photos").symlink_to(PHOTOS)
     folder.joinpath("ref.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes())
