@@ -36,8 +36,8 @@ within a row, not between machines. Each ratio is of two measurements in one run
   gets, in batches of 32. The measured run includes starting the reading processes, writing to the store, and measuring
   the background. The photographs are seeded crops of the demo photographs, JPEG, 1 to 12 megapixels.
 - **Sounds**: cores ÷ (CPU seconds, a second of sound, of decoding by soundfile, librosa's features and YAMNet alone).
-  The sounds are the demo's, joined in an order of chance to FLAC files of a minute. The measured run includes starting the
-  reading processes, each of which imports librosa.
+  The sounds are the demo's, joined in an order of chance to FLAC files of a minute. The measured run includes starting
+  the reading processes, each of which imports librosa.
 - **Peak memory**: resident memory at the most, sampled every 50 ms, of two runs that differ in the number of
   photographs.
 - **kNN**: the distances to all rows as int8, the 100 nearest rows' vectors from SQLite, and their exact order; no

@@ -37,7 +37,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs")
     (folder / "photos").symlink_to(PHOTOS)
     folder.joinpath("ref.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes())
-    (folder / "films").symlink_to(MEDIA / "movies")
+    (folder / "films").symlink_to(MEDIA / "films")
     (folder / "sounds").symlink_to(MEDIA / "sounds")
     folder.joinpath("ref.ogg").write_bytes((MEDIA / "sounds" / "bark.ogg").read_bytes())
     folder.joinpath("queries.jsonl").write_bytes((MEDIA / "queries.jsonl").read_bytes())

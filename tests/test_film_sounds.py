@@ -24,7 +24,10 @@ Look, the zeppelin has landed!
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """Beside the demo's sounds, two films of the same pictures and sounds in another order: a cat, a tower, fish; drums, silence, a barking dog."""
+    """Beside the demo's sounds, two films of the same pictures and sounds in another order.
+
+    The first: a cat, a tower, fish; silence, drums, a barking dog. The second: fish, a tower, a cat; drums, silence, a dog.
+    """
     line = CommandLine(tmp_path_factory.mktemp("films"))
     folder = line.home / "films"
     folder.mkdir()
@@ -77,7 +80,8 @@ def test_a_sound_finds_the_moment_in_a_film(films: CommandLine) -> None:
 def test_what_is_said_is_found_at_its_moment(films: CommandLine) -> None:
     (found, *_) = hits(films, "zeppelin")
     assert found["path"].endswith("0001.mkv")
-    assert (found["segments"][0]["kind"], found["segments"][0]["text"]) == ("subtitle", "Look, the zeppelin has landed!")
+    said = found["segments"][0]
+    assert (said["kind"], said["text"]) == ("subtitle", "Look, the zeppelin has landed!")
     assert found["moments"][0]["start"] == 13
     assert hits(films, "steamer")[0]["path"].endswith("0002.mp4")
     assert at(films, "0001.mkv", "an airship came down") == (13, 15)

@@ -116,7 +116,7 @@ def test_an_interrupted_reading_goes_on_at_the_shot(tmp_path: Path) -> None:
 def torchcodec_loads() -> bool:
     """It needs an FFmpeg on the system; where there is none, another test looks at what it says."""
     try:
-        importlib.import_module("torchcodec.decoders").VideoDecoder(str(MEDIA / "movies" / "bunny_stretch.mp4"))
+        importlib.import_module("torchcodec.decoders").VideoDecoder(str(MEDIA / "films" / "bunny_stretch.mp4"))
     except Exception:
         return False
     return True
