@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sightsound.cli import interrupting
@@ -82,7 +83,7 @@ def _progress() -> Progress:
 
 def report_object(report: Report) -> dict[str, Any]:
     failures = [{"uri": uri, "reason": reason} for uri, reason in report.failures]
-    return asdict(report) | {"failures": failures}
+    return asdict(replace(report, skipped=Counter())) | {"failures": failures, "skipped": dict(report.skipped)}
 
 
 def print_report(report: Report, dry_run: bool) -> None:
