@@ -112,8 +112,11 @@ def calibrate_own(scores: Vectors) -> Calibration:
 
 
 def stretched(cosines: Any) -> Any:
-    """Fisher's transformation (1915, "Frequency distribution of the values of the correlation coefficient"): the inverse
-    hyperbolic tangent; beyond KNEE its tangent there, so that a copy does not drown all other parts of a query."""
+    """Fisher's transformation (1915, "Frequency distribution of the values of the correlation coefficient"), the
+    inverse hyperbolic tangent; beyond KNEE its tangent there, so that a copy does not drown all other parts of a query.
+
+    cosines: any shape; NaN stays NaN.
+    """
     bent = np.arctanh(np.clip(cosines, -KNEE, KNEE))
     return bent + (cosines - np.clip(cosines, -KNEE, KNEE)) / (1 - KNEE**2)
 
