@@ -28,8 +28,8 @@ SPREAD_FLOOR = 0.02
 """The least spread of scores that is believed, for samples that are small or all alike."""
 SCALE_FLOOR = 0.25
 """The least scale of the Gumbel distribution that is believed, in spreads."""
-SURE = 0.9999
-"""The highest cosine that is told from others: stored vectors are no finer."""
+KNEE = 0.8
+"""The cosine up to which Fisher's transformation is taken."""
 LOWER = (0.1, 0.5)
 UPPER = (0.5, 0.9)
 """The quantiles that a Gumbel distribution is fitted by. LOWER for similarities: some of the unrelated queries will be
@@ -60,7 +60,7 @@ class Calibration:
         fields: how many could have matched; each further one is one more chance for an unrelated query to do well.
         """
         if self.fisher:
-            score = math.atanh(max(-SURE, min(score, SURE)))
+            score = float(stretched(np.float32(score)))
         location = self.location + normal_extreme(among) - normal_extreme(self.sample)
         return ((score - self.mean) / self.spread - location) / self.scale - math.log(fields)
 
@@ -101,15 +101,24 @@ def calibrate_own(scores: Vectors) -> Calibration:
     """Learn the background from the collection's own items as queries.
 
     Most of them have related items, so that their best matches tell nothing of chance. The bulk of the scores does: it
-    is taken to be normal, about its median and with its upper spread, after Fisher's transformation (1915), which makes
-    correlations so: a cosine near 1, of a copy, then lies as far out as it is unlikely.
+    is taken to be normal, about its median and with its upper spread, after Fisher's transformation, which makes
+    correlations so: a cosine near 1, of a copy, then lies further out than the bulk's spread alone would have it.
     scores: float32 (queries, sample); NaN where a query is the segment's own item.
     """
     queries, sample = scores.shape
-    stretched = np.arctanh(scores.clip(-SURE, SURE))
-    middle, upper = (float(value) for value in np.nanquantile(stretched, (0.5, 0.84)))
+    middle, upper = (float(value) for value in np.nanquantile(stretched(scores), (0.5, 0.84)))
     made = of_normal(middle, max(upper - middle, SPREAD_FLOOR), sample, measured=min(queries, sample) >= LEAST)
     return replace(made, fisher=True)
+
+
+def stretched(cosines: Any) -> Any:
+    """Fisher's transformation (1915, "Frequency distribution of the values of the correlation coefficient"), the
+    inverse hyperbolic tangent; beyond KNEE its tangent there, so that a copy does not drown all other parts of a query.
+
+    cosines: any shape; NaN stays NaN.
+    """
+    bent = np.arctanh(np.clip(cosines, -KNEE, KNEE))
+    return bent + (cosines - np.clip(cosines, -KNEE, KNEE)) / (1 - KNEE**2)
 
 
 def of_normal(mean: float, spread: float, sample: int, measured: bool) -> Calibration:

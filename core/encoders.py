@@ -19,7 +19,9 @@ from sightsound.stores.base import Collection, EncoderRecord
 from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Medium, Role, ShotInput, Space, Vectors
 
 HEARD = ("sound", "film")
-"""Kinds of item that have a sound to encode."""
+"""Kinds of item that have a sound, or shots, to encode."""
+LATER: tuple[Medium, ...] = ("audio", "shot")
+"""Media whose encoders a collection may take up later, as long as it holds nothing that they would read."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def for_indexing(registry: Registry, collection: Collection) -> EncoderSet:
     if collection.count(any_of("kind", HEARD)):
         return EncoderSet(_recorded(chosen, records))
     known = {record.name for record in records}
-    return EncoderSet(tuple(e for e in chosen if e.spec.name in known or e.spec.reads == "audio"))
+    return EncoderSet(tuple(e for e in chosen if e.spec.name in known or e.spec.reads in LATER))
 
 
 def _recorded(chosen: Sequence[ChosenEncoder], records: Sequence[EncoderRecord]) -> tuple[ChosenEncoder, ...]:
@@ -171,9 +173,13 @@ def take_up(collection: Collection, encoders: EncoderSet) -> None:
     records = collection.encoders()
     if not records:
         collection.set_encoders(encoders.records())
-    elif any(e.spec.reads == "audio" for e in encoders.chosen) and not collection.count(any_of("kind", HEARD)):
-        kept = [record for record in records if record.reads != "audio"]
-        collection.set_encoders([*kept, *(e.record for e in encoders.chosen if e.spec.reads == "audio")])
+    elif any(e.spec.reads in LATER for e in encoders.chosen) and not collection.count(any_of("kind", HEARD)):
+        kept = [record for record in records if record.reads not in LATER]
+        now = [*kept, *(e.record for e in encoders.chosen if e.spec.reads in LATER)]
+        place = {(e.set, e.spec.name): number for number, e in enumerate(encoders.chosen)}
+        now.sort(key=lambda record: place.get((record.set, record.name), len(place)))
+        if now != records:
+            collection.set_encoders(now)
 
 
 def check_fingerprint(collection: Collection, encoder: ChosenEncoder) -> None:

@@ -222,10 +222,9 @@ class _Run:
         if earlier and earlier.item.revision != entry.item.revision:
             earlier = None
         segments = [*(earlier.segments if earlier else ()), *entry.segments]
-        vectors = {
-            axis.space: {**(earlier.vectors.get(axis.space, {}) if earlier else {}), **entry.vectors.get(axis.space, {})}
-            for axis in axes
-        }
+        before = earlier.vectors if earlier else {}
+        spaces = [axis.space for axis in axes]
+        vectors = {space: {**before.get(space, {}), **entry.vectors.get(space, {})} for space in spaces}
         made = signed(entry.item.id, axes, segments, vectors)
         own = {axis.signatures: {segment.id: vector} for axis, (segment, vector) in made.items()}
         return replace(

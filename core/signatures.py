@@ -93,14 +93,15 @@ def signature(vectors: Vectors, spans: npt.NDArray[np.float64], with_lengths: bo
     """
     weights = np.maximum(spans[:, 1] - spans[:, 0], 1e-3)
     weights /= weights.sum()
-    mean = weights @ vectors
+    mean = weights @ vectors.astype(np.float64)
     parts = [MEAN**0.5 * _unit(mean)]
     if 3 * vectors.shape[1] + 4 * len(STEPS) <= MOST_DIMS:
         parts.append(SPREAD**0.5 * _unit(np.sqrt(weights @ (vectors - mean) ** 2)))
         parts.append(COURSE**0.5 * _unit(_third(vectors, spans, weights, 2) - _third(vectors, spans, weights, 0)))
     if with_lengths:
         parts.append(LENGTHS**0.5 * _unit(_rhythm(spans)))
-    return _unit(np.concatenate(parts)).astype(np.float32)
+    made: Vectors = _unit(np.concatenate(parts)).astype(np.float32)
+    return made
 
 
 def _third(

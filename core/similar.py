@@ -106,7 +106,7 @@ def _film(
 ) -> Film:
     signatures = {source: vector for source, (_, vector) in signed(id, sources(encoders), segments, vectors).items()}
     if not signatures:
-        raise ItemMissing("There is nothing of the film to compare: no encoder of the collection read its shots or sound")
+        raise ItemMissing("There is nothing of the film to compare: the collection's encoders made nothing of it")
     return Film({source: _parts(source, segments, vectors[source.space]) for source in signatures}, signatures, id)
 
 
@@ -114,8 +114,7 @@ def _parts(
     source: Source, segments: Sequence[Segment], vectors: Mapping[str, Vectors]
 ) -> tuple[Sequence[Segment], Vectors]:
     mine = [segment for segment in segments if segment.kind == source.kind and segment.id in vectors]
-    if len(mine) > COMPARED:
-        mine = [mine[int(place)] for place in np.linspace(0, len(mine) - 1, COMPARED)]
+    mine = _spread_over(mine)
     return mine, np.stack([vectors[segment.id] for segment in mine])
 
 
@@ -170,8 +169,7 @@ def compare(
     taken: dict[str, list[Segment]] = {}
     for id, segments in collection.segments(ids).items():
         theirs = [segment for segment in segments if segment.kind == source.kind]
-        places = np.linspace(0, len(theirs) - 1, min(len(theirs), COMPARED)).astype(int) if theirs else []
-        taken[id] = [theirs[place] for place in places]
+        taken[id] = _spread_over(theirs)
     vectors = collection.vectors(source.space, [segment.id for segments in taken.values() for segment in segments])
     found = {}
     for id, segments in taken.items():
@@ -181,6 +179,13 @@ def compare(
             pairs = [Pair(source.axis, mine[i], theirs[j], float(cosines[i, j])) for i, j in _best_pairs(cosines)]
             found[id] = set_likeness(cosines, _lengths(mine), _lengths(theirs)), pairs
     return found
+
+
+def _spread_over(segments: list[Segment]) -> list[Segment]:
+    """As many as are compared, evenly spread."""
+    if len(segments) <= COMPARED:
+        return segments
+    return [segments[int(place)] for place in np.linspace(0, len(segments) - 1, COMPARED)]
 
 
 def set_likeness(

@@ -19,6 +19,8 @@ done
 run search "a dog barking" --collection all --limit 4
 run search "drums" --kind sound --kind film --collection all --limit 4
 run search --sound "$media/sounds/bark.ogg" --collection all --limit 3
+run search "a giraffe" --kind film --collection all --limit 2 --sheet "$out/giraffes.html"
+run similar "$media/films/made_animals.mp4" --collection all --limit 2
 run similar "$media/sounds/music_japan.ogg" --kind sound --collection all --limit 4
 run search --sound "$media/sounds/music_japan.ogg" --collection all --limit 2 \
     --cut "$out/clips" --edl "$out/drums.edl" --csv "$out/drums.csv"

@@ -14,7 +14,9 @@ from conftest import PHOTOS
 from PIL import Image
 
 Frames = npt.NDArray[np.float32]
+Heard = npt.NDArray[np.float32]
 WIDTH, HEIGHT, FPS = 320, 180, 25
+RATE = 16_000
 
 
 def photo(name: str, width: int = WIDTH * 8 // 5, height: int = HEIGHT * 8 // 5) -> npt.NDArray[np.uint8]:
@@ -104,7 +106,7 @@ def render(
     pixels: str = "yuv420p",
     times: Sequence[float] | None = None,
     turned: int = 0,
-    sound: bool = False,
+    sound: Heard | bool = False,
     options: dict[str, str] | None = None,
     container: dict[str, str] | None = None,
 ) -> Path:
@@ -117,7 +119,7 @@ def render(
         stream.options = {**fast.get(codec, {}), **(options or {})}
         if turned:
             stream.set_display_rotation(turned)
-        heard: Any = out.add_stream("aac", rate=16_000, layout="mono") if sound else None
+        heard: Any = out.add_stream("aac", rate=RATE, layout="mono") if sound is not False else None
         if times is not None:
             from fractions import Fraction
 
@@ -129,19 +131,34 @@ def render(
                 frame.time_base = stream.codec_context.time_base
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
-        if heard:
-            for samples in tones(len(frames) / fps):
+        if heard is not None:
+            wave = sound if isinstance(sound, np.ndarray) else tone(len(frames) / fps)
+            for samples in blocks(wave):
                 out.mux(heard.encode(samples))
             out.mux(heard.encode())
     return path
 
 
-def tones(seconds: float) -> Iterator[Any]:
-    rate = 16_000
-    wave = 0.3 * np.sin(np.arange(int(seconds * rate)) * 2 * np.pi * 440 / rate)
+def tone(seconds: float, pitch: float = 440) -> Heard:
+    return (0.3 * np.sin(np.arange(int(seconds * RATE)) * 2 * np.pi * pitch / RATE)).astype(np.float32)
+
+
+def hiss(seconds: float, seed: int = 1) -> Heard:
+    return (0.2 * np.random.default_rng(seed).standard_normal(int(seconds * RATE)).clip(-3, 3)).astype(np.float32)
+
+
+def clicks(seconds: float, every: float = 0.25) -> Heard:
+    wave = np.zeros(int(seconds * RATE), np.float32)
+    for start in np.arange(0, seconds - 0.05, every):
+        place = int(start * RATE)
+        wave[place : place + 400] = 0.8 * np.exp(-np.arange(400) / 60) * (-1) ** np.arange(400)
+    return wave
+
+
+def blocks(wave: Heard) -> Iterator[Any]:
     for start in range(0, len(wave) - 1024, 1024):
-        frame = av.AudioFrame.from_ndarray(wave[None, start : start + 1024].astype(np.float32), "fltp", "mono")
-        frame.sample_rate, frame.pts = rate, start
+        frame = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], "fltp", "mono")
+        frame.sample_rate, frame.pts = RATE, start
         yield frame
 
 

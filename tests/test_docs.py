@@ -32,11 +32,12 @@ def blocks(page: Path, kind: str) -> list[re.Match[str]]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the examples name: photos/, its media.csv, sounds/, ref.jpg, ref.ogg, queries.jsonl; and the
-    demo collection."""
+    """A folder with what the examples name: photos/, its media.csv, films/, sounds/, ref.jpg, ref.ogg and
+    queries.jsonl; and the demo collection."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "photos").symlink_to(PHOTOS)
     folder.joinpath("ref.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes())
+    (folder / "films").symlink_to(MEDIA / "films")
     (folder / "sounds").symlink_to(MEDIA / "sounds")
     folder.joinpath("ref.ogg").write_bytes((MEDIA / "sounds" / "bark.ogg").read_bytes())
     folder.joinpath("queries.jsonl").write_bytes((MEDIA / "queries.jsonl").read_bytes())

@@ -26,7 +26,8 @@ Look, the zeppelin has landed!
 def films(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     """Beside the demo's sounds, two films of the same pictures and sounds in another order.
 
-    The first: a cat, a tower, fish; silence, drums, a barking dog. The second: fish, a tower, a cat; drums, silence, a dog.
+    The first: a cat, a tower, fish; silence, drums, a barking dog.
+    The second: fish, a tower, a cat; drums, silence, the dog.
     """
     line = CommandLine(tmp_path_factory.mktemp("films"))
     folder = line.home / "films"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import shutil
 import struct
@@ -11,8 +12,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from conftest import CommandLine
-from made_films import FPS, HEIGHT, WIDTH, Edited, Frames, colour, cut, dissolved, f1, faded, render, shot
+from conftest import MEDIA, PHOTOS, CommandLine
+from made_films import FPS, HEIGHT, WIDTH, Edited, Frames, blocks, colour, cut, dissolved, f1, faded, render, shot, tone
 
 from sightsound import Item, Learnt, Piece, ShotInput, Wanted, file_uri
 from sightsound.media import Begun
@@ -22,16 +23,16 @@ from sightsound.plugins.video.reader import FilmReader
 from sightsound.testing import check_reader
 from sightsound.types import ImageInput
 
-NAMES = ("cat", "colosseum", "horse", "fish9", "petra", "owl", "tajmahal", "panda", "giraffe", "bee", "eiffeltower", "cow")
+ANIMALS = ["cat", "horse", "fish9", "owl", "panda", "giraffe", "bee", "cow"]
+NAMES = ["colosseum", "petra", *ANIMALS, "tajmahal", "eiffeltower"]
 MOTIONS = ("still", "pan", "zoom", "shake")
 LENGTHS = (1.2, 2.0, 1.6, 2.8)
 
 
-def shots(count: int = 12, first: int = 0) -> list[Frames]:
+def shots(count: int = 12, first: int = 0, longer: float = 1.0) -> list[Frames]:
     """Photographs, each moved in its way and as long as it is."""
-    return [
-        shot(NAMES[(first + n) % len(NAMES)], LENGTHS[(first + n) % 4], MOTIONS[(first + n * 3) % 4]) for n in range(count)
-    ]
+    numbers = range(first, first + count)
+    return [shot(NAMES[n % 12], longer * LENGTHS[n % 4], MOTIONS[(first + 3 * (n - first)) % 4]) for n in numbers]
 
 
 def read(path: Path, wanted: Wanted | None = None, library: str = "pyav") -> tuple[list[Piece], dict[str, Any], str]:
@@ -55,7 +56,7 @@ def starts(pieces: list[Piece], kind: str = "shot") -> list[float]:
     [
         pytest.param(cut(shots()), 0.95, id="hard cuts"),
         pytest.param(faded(shots(first=3), 0.5), 0.8, id="fades through black"),
-        pytest.param(dissolved(shots(first=5), 0.6), 0.8, id="dissolves"),
+        pytest.param(dissolved(shots(first=5, longer=1.6), 0.6), 0.8, id="dissolves"),
     ],
 )
 def test_shots_begin_where_they_were_cut(edited: Edited, wanted: float, tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_every_shot_has_a_frame_and_a_long_one_as_many_as_it_shows(tmp_path: Pat
     assert frames[0] == (0, 16), "nothing changes for 16 seconds: one frame stands for them"
     assert frames[-1] == (32, pytest.approx(32.6))
     panned = frames[1:-1]
-    assert len(panned) >= 3 and all(end - start <= 5.1 for start, end in panned)
+    assert len(panned) >= 3 and all(end - start <= 6.5 for start, end in panned)
     assert [end for _, end in frames[:-1]] == [start for start, _ in frames[1:]], "there is a gap"
 
 
@@ -112,7 +113,16 @@ def test_an_interrupted_reading_goes_on_at_the_shot(tmp_path: Path) -> None:
     assert again == facts
 
 
-LIBRARIES = ("pyav", "decord")
+def torchcodec_loads() -> bool:
+    """It needs an FFmpeg on the system; where there is none, another test looks at what it says."""
+    try:
+        importlib.import_module("torchcodec.decoders").VideoDecoder(str(MEDIA / "films" / "bunny_stretch.mp4"))
+    except Exception:
+        return False
+    return True
+
+
+OTHERS = ("decord", "torchcodec") if torchcodec_loads() else ("decord",)
 
 
 def frames_of(path: Path, library: str, after: float = 0.0) -> list[tuple[float, Any]]:
@@ -121,15 +131,34 @@ def frames_of(path: Path, library: str, after: float = 0.0) -> list[tuple[float,
         return [(frame.seconds, frame.rgb(10_000)) for frame in film.frames(after)]
 
 
+@pytest.mark.parametrize("library", OTHERS)
 @pytest.mark.parametrize("turned", [0, 90, 180, 270])
-def test_every_library_gives_the_same_frames(turned: int, tmp_path: Path) -> None:
+def test_every_library_gives_the_same_frames(turned: int, library: str, tmp_path: Path) -> None:
     path = render(tmp_path / "film.mp4", cut([shot("cat", 1), shot("petra", 1, "pan")]).frames, turned=turned)
-    ours, others = frames_of(path, "pyav"), frames_of(path, "decord")
+    ours, others = frames_of(path, "pyav"), frames_of(path, library)
     assert len(ours) == len(others) == 50
     for (mine, picture), (second, other) in zip(ours, others, strict=True):
         assert mine == pytest.approx(second, abs=1e-3)
         assert picture.shape == other.shape
         assert np.abs(picture.astype(int) - other).mean() < 3
+
+
+@pytest.mark.parametrize("library", ["pyav", *OTHERS])
+def test_every_library_begins_where_it_is_told_to(library: str, tmp_path: Path) -> None:
+    path = render(tmp_path / "film.mp4", cut([shot("cat", 1), shot("petra", 2, "pan")]).frames, options={"g": "40"})
+    whole, rest = frames_of(path, library), frames_of(path, library, 1.52)
+    assert [second for second, _ in rest] == [second for second, _ in whole[38:]]
+    assert np.abs(rest[0][1].astype(int) - whole[38][1]).max() == 0
+
+
+def test_torchcodec_without_an_ffmpeg_says_so(tmp_path: Path) -> None:
+    """With an FFmpeg it reads the film; without one it says what to do."""
+    path = render(tmp_path / "film.mp4", shot("cat", 1))
+    if torchcodec_loads():
+        assert read(path, library="torchcodec")[1]["shots"] == 1
+    else:
+        with pytest.raises(Exception, match="install FFmpeg, or index with --video-reader pyav"):
+            read(path, library="torchcodec")
 
 
 def test_a_turned_film_is_upright(tmp_path: Path) -> None:
@@ -182,12 +211,10 @@ def test_kinds_of_film(name: str, options: dict[str, Any], tmp_path: Path) -> No
 
 
 def test_a_film_without_pictures_is_no_failure(tmp_path: Path) -> None:
-    from made_films import tones
-
     path = tmp_path / "heard.mp4"
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream("aac", rate=16_000, layout="mono")
-        for frame in tones(3):
+        for frame in blocks(tone(3)):
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
     pieces, facts, _ = read(path)
@@ -236,6 +263,9 @@ def hostile(folder: Path, good: Path) -> dict[str, str]:
     for _ in range(60):
         flipped[media + 8 + size // 3 + chance.randrange(size // 4)] ^= 1 << chance.randrange(8)
     (folder / "flips.mp4").write_bytes(flipped)
+    hole = bytearray(data)
+    hole[media + size // 3 : media + size // 3 + size // 6] = chance.randbytes(size // 6)
+    (folder / "hole.mp4").write_bytes(hole)
     long = bytearray(data)
     header = boxes(data, (b"moov", b"mvhd")) + 8
     scale = struct.unpack(">I", data[header + 12 : header + 16])[0]
@@ -252,8 +282,9 @@ def hostile(folder: Path, good: Path) -> dict[str, str]:
         "text.mov": "not a film of a kind that is read",
         "head.mp4": "cut short or damaged",
         "noise.mkv": "cut short or damaged",
-        "flips.mp4": "damaged",
-        "ten hours.mp4": "it says that it lasts 10:00:00, and ends at 0:07",
+        "flips.mp4": "damaged in",
+        "hole.mp4": "damaged in",
+        "ten hours.mp4": "",
     }
 
 
@@ -264,12 +295,15 @@ def test_hostile_films_cost_themselves_alone(sightsound: CommandLine, good: Path
     assert {name for name, reason in reasons.items() if reason} == set(failed)
     for name, one in failed.items():
         assert reasons[name] in one["reason"], (name, one["reason"])
-    assert {name for name, one in failed.items() if one["stale"]} == {"flips.mp4", "ten hours.mp4"}
-    assert ran.json["added"] == 1
+    assert {name for name, one in failed.items() if one["stale"]} == {"flips.mp4", "hole.mp4"}
+    assert ran.json["added"] == 2
     found = sightsound("search", "--kind", "film", "--json").json["hits"]
-    assert {Path(hit["path"]).name for hit in found} == {"canary.mp4", "flips.mp4", "ten hours.mp4"}
-    shots_ = {Path(hit["path"]).name: hit["facts"]["shots"] for hit in found}
-    assert shots_["canary.mp4"] == 4 and shots_["flips.mp4"] >= 2
+    assert {Path(hit["path"]).name for hit in found} == {
+        *("canary.mp4", "flips.mp4", "hole.mp4", "ten hours.mp4")
+    }
+    facts = {Path(hit["path"]).name: hit["facts"] for hit in found}
+    assert facts["canary.mp4"]["shots"] == 4 and facts["hole.mp4"]["shots"] >= 3
+    assert facts["ten hours.mp4"]["duration"] == pytest.approx(7.6)
 
 
 def test_frames_that_are_too_large_are_refused(tmp_path: Path) -> None:
@@ -293,7 +327,7 @@ def test_thousands_of_streams_are_refused(good: Path, tmp_path: Path) -> None:
     length = struct.unpack(">I", data[moov : moov + 4])[0] + len(more)
     path = tmp_path / "many.mp4"
     path.write_bytes(data[:moov] + struct.pack(">I", length) + data[moov + 4 : trak] + more + data[trak:])
-    with pytest.raises(Exception, match="more than 100 streams|cut short or damaged"):
+    with pytest.raises(Exception, match=r"more than 100 streams|cut short or damaged"):
         read(path)
 
 
@@ -326,23 +360,22 @@ def test_a_film_without_a_key_frame_says_so_or_shows_what_it_can(tmp_path: Path)
 def films(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     folder = tmp_path_factory.mktemp("films")
     line = CommandLine(tmp_path_factory.mktemp("home"))
-    render(folder / "animals.mp4", cut([shot(n, 2, m) for n, m in zip(("cat", "horse", "owl"), MOTIONS, strict=False)]).frames)
+    animals = [shot("cat", 2), shot("horse", 2, "pan"), shot("owl", 2, "zoom")]
+    render(folder / "animals.mp4", cut(animals).frames)
     render(folder / "buildings.mkv", cut([shot(n, 2) for n in ("colosseum", "eiffeltower", "tajmahal")]).frames)
     line("index", folder, "--encoders", "starter")
     return line
 
 
-@pytest.mark.parametrize(("words", "name", "second"), [("an owl", "animals.mp4", 4), ("a horse", "animals.mp4", 2), ("the Eiffel tower", "buildings.mkv", 2)])
-def test_words_find_the_second(films: CommandLine, words: str, name: str, second: int) -> None:
+@pytest.mark.parametrize(("words", "second"), [("an owl", 4), ("a horse", 2), ("a cat", 0)])
+def test_words_find_the_second(films: CommandLine, words: str, second: int) -> None:
     hit = films("search", words, "--kind", "film", "--json").json["hits"][0]
-    assert Path(hit["path"]).name == name
+    assert Path(hit["path"]).name == "animals.mp4"
     best = hit["segments"][0]
     assert (best["kind"], best["start"], best["end"]) == ("frame", second, second + 2)
 
 
 def test_a_picture_finds_the_second(films: CommandLine) -> None:
-    from conftest import PHOTOS
-
     hit = films("search", "--image", PHOTOS / "tajmahal.jpg", "--json").json["hits"][0]
     assert (Path(hit["path"]).name, hit["segments"][0]["start"]) == ("buildings.mkv", 4)
     assert len(films("search", "--image", PHOTOS / "tajmahal.jpg", "--json").json["hits"]) == 2, "a film is one hit"
@@ -355,7 +388,7 @@ def test_a_contact_sheet_shows_the_moment(films: CommandLine, tmp_path: Path) ->
 
     from PIL import Image
 
-    films("search", "the Eiffel tower", "--limit", 1, "--sheet", tmp_path / "sheet.html")
+    films("search", "--image", PHOTOS / "eiffeltower.jpg", "--limit", 1, "--sheet", tmp_path / "sheet.html")
     data = re.search(r"data:image/jpeg;base64,([^\"]+)", (tmp_path / "sheet.html").read_text())
     assert data
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(data[1]))).resize((WIDTH, HEIGHT)), np.float32)

@@ -136,9 +136,11 @@ def test_a_killed_run_goes_on_within_the_film(sightsound: CommandLine, film: Fil
     assert count >= there and (start, end) == (count - 1, count)
     collection = opened(sightsound)
     (item,) = collection.scan()
-    segments = collection.segments([item.id])[item.id]
+    segments = [segment for segment in collection.segments([item.id])[item.id] if segment.kind == "frame"]
     assert [(s.number, s.start, s.end) for s in segments] == [(n, n, n + 1.0) for n in range(200)]
-    assert collection.counts() == {("mean", "frame"): 200}
+    assert collection.counts() == {("mean", "frame"): 200, ("film-mean", "signature"): 1}
+    (mark,) = [segment for segment in collection.segments([item.id])[item.id] if segment.kind == "signature"]
+    assert (mark.start, mark.end) == (0, 200), "the signature is of the whole film, not of what the last run read"
     collection.close()
     assert "all is well" in sightsound("check").out
     assert sightsound("index", path, "--json", PYTHONPATH=str(site)).json["unchanged"] == 1
@@ -154,7 +156,7 @@ def test_a_film_that_changed_meanwhile_is_read_from_its_start(
     assert sightsound("index", path, "--json", PYTHONPATH=str(site)).json["changed"] == 1
     assert asked(tmp_path) == [None, None]
     collection = opened(sightsound)
-    assert collection.counts() == {("mean", "frame"): 40}
+    assert collection.counts() == {("mean", "frame"): 40, ("film-mean", "signature"): 1}
     collection.close()
 
 
@@ -179,7 +181,7 @@ def test_a_film_that_breaks_off_is_listed_and_one_that_goes_on_is_found_too(
     assert said["goes%20on.ogv"] == ("3 packets are damaged, the first at 0:12", True)
     collection = opened(sightsound)
     assert [item.display_title for item in collection.scan()] == ["goes on.ogv"]
-    assert collection.counts() == {("mean", "frame"): 100}
+    assert collection.counts() == {("mean", "frame"): 100, ("film-mean", "signature"): 1}
     collection.close()
 
 

@@ -139,8 +139,8 @@ def test_a_strangers_set_joins_the_built_in_one_in_a_collection(
 
 
 def test_an_unknown_set_names_those_there_are(strangers: Strangers, copy_photos: Callable[..., Path]) -> None:
-    refused = strangers("index", copy_photos("cat.jpg"), "--encoders", "clap", code=1)
-    assert "no encoder set named 'clap'. Known: " in refused.err and "starter" in refused.err
+    refused = strangers("index", copy_photos("cat.jpg"), "--encoders", "clop", code=1)
+    assert "no encoder set named 'clop'. Known: " in refused.err and "starter" in refused.err
 
 
 COMMANDS = """

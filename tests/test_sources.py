@@ -42,7 +42,7 @@ def place(folder: Path, *names: str) -> Path:
 
 
 def test_a_folder_is_listed_with_all_below_it_in_order(tmp_path: Path) -> None:
-    place(tmp_path, "b.jpg", "a.JPG", "2/c.webp", "10/d.png", "10/deep/er/e.avif", "notes.txt", "x.mp3")
+    place(tmp_path, "b.jpg", "a.JPG", "2/c.webp", "10/d.png", "10/deep/er/e.avif", "notes.txt", "x.pdf")
     assert listed(tmp_path) == ["a.JPG", "b.jpg", "10/d.png", "10/deep/er/e.avif", "2/c.webp"]
     assert source(tmp_path).count() == 5
 

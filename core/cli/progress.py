@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sightsound.cli import interrupting
@@ -97,7 +98,7 @@ def _progress() -> Progress:
 
 def report_object(report: Report) -> dict[str, Any]:
     failures = [{"uri": uri, "reason": reason} for uri, reason in report.failures]
-    return asdict(report) | {"failures": failures}
+    return asdict(replace(report, skipped=Counter())) | {"failures": failures, "skipped": dict(report.skipped)}
 
 
 def print_report(report: Report, dry_run: bool) -> None:

@@ -180,8 +180,8 @@ def similar_command(
 ) -> None:
     """Find items like one of the collection, or like a file.
 
-    Films are found that are like a film in look, sound and meaning, each with its reasons. With --kind, or with a sheet,
-    a film is compared as any other item is, by its pictures and sounds.
+    Films are found that are like a film in look, sound and meaning, each with its reasons. With --kind, --sort or
+    --sheet, a film is compared as any other item is, by its pictures and sounds.
     """
     from sightsound.cli import similar
 

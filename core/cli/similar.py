@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from sightsound.answers import VERSION, item_object
@@ -82,5 +83,5 @@ def _print(hits: list[Likeness], sources: Sources) -> None:
 
 
 def _stretch(pair: Any) -> str:
-    mine, theirs = (f"{clock(s.start or 0.0)}–{clock(s.end or 0.0)}" for s in (pair.mine, pair.theirs))
+    mine, theirs = (f"{clock(s.start or 0.0)}–{clock(ceil(s.end or 0.0))}" for s in (pair.mine, pair.theirs))
     return f"{mine} → {theirs} ({pair.score:.0%})"

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from sightsound.media import Shot
 from sightsound.testing.expecting import expect, pickled
-from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Role, Vectors
+from sightsound.types import AudioInput, Encoder, EncoderSpec, ImageInput, Role, ShotInput, Vectors
 
 SAME = 0.999
 """The least cosine of one thing's vectors that count as the same."""
@@ -86,5 +87,10 @@ def _made_up(spec: EncoderSpec) -> list[Any]:
     if isinstance(spec.input, AudioInput):
         count = int(spec.input.rate * spec.input.seconds)
         tone = np.sin(2 * np.pi * 440 * np.arange(count) / spec.input.rate)
-        return [tone.astype(np.float32), noise.uniform(-1, 1, count).astype(np.float32)]
+        long = [tone.astype(np.float32), noise.uniform(-1, 1, count).astype(np.float32)]
+        return [*long, long[1][: max(1, count // 8)]]
+    if isinstance(spec.input, ShotInput):
+        shape = (4, max(spec.input.min_side, 8), 2 * max(spec.input.min_side, 8), 3)
+        still, restless = np.full(shape, (200, 90, 20), np.uint8), noise.integers(0, 256, shape, dtype=np.uint8)
+        return [Shot(frames, np.arange(4) / spec.input.rate) for frames in (still, restless, restless[:1])]
     return ["a boat at dusk", "Ein Fahrrad vor der Wand", "夕暮れの船", "word " * 2000, "x"]

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from sightsound.media import Learnt, Piece, Reader, Wanted
+from sightsound.media import Learnt, Piece, Reader, Shot, Wanted
 from sightsound.testing.expecting import expect, pickled
 from sightsound.types import AudioInput, ImageInput, Item, Metadata, SegmentKind
 
@@ -49,8 +49,11 @@ def _check_piece(piece: Piece) -> None:
     elif piece.medium == "audio":
         good = isinstance(media, np.ndarray) and media.dtype == np.float32 and media.ndim == 1
         expect(good and np.abs(media).max(initial=0) <= 1, "an audio piece is float32 (n,) in -1..1")
+    elif piece.medium == "shot":
+        good = isinstance(media, Shot) and media.frames.dtype == np.uint8 and media.frames.ndim == 4
+        expect(good and len(media.frames) == len(media.seconds) > 0, "a shot is Shot((n, h, w, 3), (n,))")
     else:
-        expect(piece.medium == "text" and isinstance(media, str), "a piece is of image, audio or text")
+        expect(piece.medium == "text" and isinstance(media, str), "a piece is of image, audio, shot or text")
     if piece.start is not None and piece.end is not None:
         expect(0 <= piece.start <= piece.end, f"a piece ends ({piece.end}) before it starts ({piece.start})")
 

@@ -17,6 +17,8 @@ from sightsound.types import ShotInput
 
 EVERY = 5.0
 """Seconds of a shot that one frame stands for, at the most, unless nothing changes."""
+STUB = 1.5
+"""Seconds at the end of a long shot that need no frame of their own."""
 CANDIDATES = 0.3
 """Seconds between frames that may be chosen; less than the shortest shot."""
 SAME_BITS = 6
@@ -95,7 +97,8 @@ class _Shot:
             self._step *= 2
 
     def close(self, end: float) -> Iterator[Piece]:
-        yield from self._choose(end)
+        if self._kept is None or end - self._from > STUB:
+            yield from self._choose(end)
         if self._kept:
             yield Piece("frame", "image", self._kept[1], self._kept[0], end)
         alike = [(seconds, small) for seconds, small in self._small if small.shape == self._small[-1][1].shape]

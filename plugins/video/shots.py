@@ -33,10 +33,16 @@ POINTS = 7
 """Frames within a span that must be blends of its ends."""
 BLEND = 14.0
 """The least mean difference of a span's ends, of 255."""
-RESIDUE = 0.22
+RESIDUE = 0.3
 """What of that the frames between may differ from a blend."""
+LARGEST = 0.6
+"""The largest step between two of these frames, as a share of the way."""
 ALIKE = 0.6
 """Ends that correlate more are the same view in another light."""
+MOVES = (6, 3)
+"""How far a camera is followed, in pixels of the thumbs, across and down."""
+STILL = 0.6
+"""It moved where the shifted picture differs by less than this share of what the unshifted one does."""
 SETTLED = 0.3
 """Seconds without a blend after which the last one is over."""
 RATE = 15.0
@@ -184,7 +190,7 @@ class ShotDetector:
         if not rising or inside < min(3, len(steps)) or (residues > RESIDUE * strength).any():
             return None
         largest = float(np.diff([0.0, *shares, 1.0]).max())
-        if largest > 0.6:
+        if largest > LARGEST:
             return None
         times = [first.seconds, *(frames[step].seconds for step in steps), last.seconds]
         all_shares = np.array([0.0, *shares, 1.0])
@@ -215,4 +221,17 @@ def _same_view(one: Thumb, other: Thumb) -> bool:
     size = float(np.sqrt((a * a).sum() * (b * b).sum()))
     if min(float(a.std()), float(b.std())) < EVEN:
         return False
-    return float((a * b).sum()) / size > ALIKE
+    return float((a * b).sum()) / size > ALIKE or _has_moved(one, other)
+
+
+def _has_moved(one: Thumb, other: Thumb) -> bool:
+    """Whether the one, shifted, is much more like the other: the camera moved."""
+    height, width = one.shape[:2]
+    across, down = min(MOVES[0], width // 3), min(MOVES[1], height // 3)
+    middle = one[down : height - down, across : width - across]
+    differences = {
+        (x, y): float(np.abs(other[y : y + middle.shape[0], x : x + middle.shape[1]] - middle).mean())
+        for x in range(2 * across + 1)
+        for y in range(2 * down + 1)
+    }
+    return min(differences.values()) < STILL * differences[across, down]

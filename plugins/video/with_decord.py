@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import decord
@@ -47,7 +47,7 @@ class DecordFilm:
 def _readable(file: BinaryIO) -> Any:
     """decord opens paths, and copies other files into memory whole: the open file by its path, where it has one."""
     try:
-        return f"/proc/self/fd/{file.fileno()}" if os.path.exists("/proc/self/fd") else file
+        return f"/proc/self/fd/{file.fileno()}" if Path("/proc/self/fd").exists() else file
     except (OSError, AttributeError):
         return file
 

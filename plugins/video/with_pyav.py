@@ -80,6 +80,8 @@ class PyavFilm:
             if seconds > SECONDS:
                 self._note(seconds, f"it goes on after {clock(SECONDS)}")
                 break
+            if frame.is_corrupt:
+                self._note(seconds, "frames are incomplete")
             if last < 0:
                 self._first_seen(frame)
             last = max(seconds, 0.0)

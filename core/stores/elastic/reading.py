@@ -359,7 +359,7 @@ def _vectors_of(indices: Indices, alias: str, segments: Mapping[str, str]) -> di
 
 def as_stored(hit: Any) -> Vectors:
     """A vector as it was put, from the fields `vector` and `length` of its document."""
-    whole = np.asarray(hit["fields"]["vector"], np.float64) * bodies.value_of(hit, "length")
+    whole: Vectors = np.asarray(hit["fields"]["vector"], np.float64) * bodies.value_of(hit, "length")
     return whole.astype(np.float16).astype(np.float32)
 
 
