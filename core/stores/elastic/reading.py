@@ -430,14 +430,15 @@ def nearest(
     body = bodies.nearest(kind, _query(vector), k, index.type, index.oversample, filters, without)
     chosen = body["knn"]["filter"]
     found: list[Scored] = []
-    past: list[str] = []
+    past: dict[str, None] = {}
     while True:
         hits = hits_of(searched(indices, index.alias, body))
-        found += [_scored(hit) for hit in committed(indices, hits)]
-        if len(found) >= k or len(hits) < body["size"]:
+        fresh = [hit for hit in hits if _id(hit) not in past]
+        found += [_scored(hit) for hit in committed(indices, fresh)]
+        if len(found) >= k or len(hits) < body["size"] or not fresh:
             return sorted(found, key=lambda one: (-one.score, one.segment_id))[:k]
-        past += [_id(hit) for hit in hits]
-        body = bodies.knn(_query(vector), k - len(found), index.type, index.oversample, chosen, past)
+        past |= dict.fromkeys(_id(hit) for hit in fresh)
+        body = bodies.knn(_query(vector), k - len(found), index.type, index.oversample, chosen, list(past))
 
 
 def score(indices: Indices, space: str, vector: Vectors, item_ids: Sequence[str]) -> list[Scored]:
