@@ -170,9 +170,10 @@ def facets(filters: Filters, limit: int, fields: Sequence[str]) -> dict[str, Any
 
 
 def holders(terms_asked: Sequence[str]) -> dict[str, Any]:
-    """How many items hold each word or phrase in their texts or subtitles, of how many in all."""
+    """How many items hold each word or phrase in their texts or subtitles, of how many in all; how many have any."""
     each = {str(number): _any(_holding(term, (*_TEXT_FIELDS, "said"))) for number, term in enumerate(terms_asked)}
-    return {"query": seen(), "size": 0, "aggs": {"terms": {"filters": {"filters": each}}}, "track_total_hits": True}
+    aggs = {"terms": {"filters": {"filters": each}}, "said": {"filter": {"exists": {"field": "said"}}}}
+    return {"query": seen(), "size": 0, "aggs": aggs, "track_total_hits": True}
 
 
 def worded(

@@ -16,7 +16,7 @@ from elasticsearch import ApiError
 from sightsound.errors import StoreError
 from sightsound.filters import Filters
 from sightsound.stores.base import Collection, EncoderRecord, Entry, Failure, Order, Scored, Status
-from sightsound.stores.elastic import bodies, checking, documents, reading, text, writing
+from sightsound.stores.elastic import bodies, checking, documents, nearest, reading, text, writing
 from sightsound.stores.elastic.connection import FIRST_PATIENCE, WRITE_PATIENCE, Connection
 from sightsound.stores.elastic.indices import Indices
 from sightsound.stores.elastic.lock import WriterLock
@@ -111,7 +111,7 @@ class ElasticCollection(Collection):
 
     def pieces(self, item_id: str, spaces: Iterable[str] = ()) -> Entry | None:
         self._flush()
-        return reading.pieces(self._indices, item_id, spaces)
+        return nearest.pieces(self._indices, item_id, spaces)
 
     # Reading
 
@@ -153,11 +153,11 @@ class ElasticCollection(Collection):
 
     def vectors(self, space: str, segment_ids: Iterable[str]) -> dict[str, Vectors]:
         self._flush()
-        return reading.vectors(self._indices, space, segment_ids)
+        return nearest.vectors(self._indices, space, segment_ids)
 
     def sample(self, space: str, kind: SegmentKind, n: int) -> tuple[list[str], Vectors]:
         self._flush()
-        return reading.steadily(lambda: reading.sample(self._indices, space, kind, n))
+        return nearest.steadily(lambda: nearest.sample(self._indices, space, kind, n))
 
     def knn(
         self,
@@ -169,18 +169,18 @@ class ElasticCollection(Collection):
         without: Many[str] = (),
     ) -> list[Scored]:
         self._flush()
-        return reading.steadily(
-            lambda: reading.nearest(self._indices, space, kind, vector, k, filters, without)
+        return nearest.steadily(
+            lambda: nearest.nearest(self._indices, space, kind, vector, k, filters, without)
         )
 
     def text(self, words: str, k: int, filters: Filters = (), among: Many[str] | None = None) -> list[Scored]:
         self._flush()
-        return text.search(self._indices, words, k, filters, among)
+        return nearest.steadily(lambda: text.search(self._indices, words, k, filters, among))
 
     def score(self, space: str, vector: Vectors, item_ids: Iterable[str]) -> list[Scored]:
         self._flush()
         wanted = tuple(dict.fromkeys(item_ids))
-        return reading.steadily(lambda: reading.score(self._indices, space, vector, wanted))
+        return nearest.steadily(lambda: nearest.score(self._indices, space, vector, wanted))
 
     def facets(self, filters: Filters = (), limit: int = 20) -> dict[str, list[tuple[str, int]]]:
         self._flush()
@@ -200,11 +200,11 @@ class ElasticCollection(Collection):
 
     def counts(self) -> dict[tuple[str, SegmentKind], int]:
         self._flush()
-        return reading.counts(self._indices)
+        return nearest.counts(self._indices)
 
     def status(self) -> Status:
         self._flush()
-        counted = {(space, str(kind)): n for (space, kind), n in reading.counts(self._indices).items()}
+        counted = {(space, str(kind)): n for (space, kind), n in nearest.counts(self._indices).items()}
         failed = reading.count(self._indices, bodies.all_of(bodies.FAILED))
         return Status(self.name, reading.kinds(self._indices), failed, counted, checking.bytes_of(self._indices))
 

@@ -12,7 +12,8 @@ from sightsound.stores.base import Scored
 from sightsound.stores.elastic import bodies
 from sightsound.stores.elastic.indices import Indices
 from sightsound.stores.elastic.mapping import SAID
-from sightsound.stores.elastic.reading import committed, hits_of, searched
+from sightsound.stores.elastic.nearest import committed
+from sightsound.stores.elastic.reading import hits_of, searched
 from sightsound.stores.terms import FIELDS, best_items, searchable, terms_of
 
 
@@ -35,6 +36,8 @@ def search(indices: Indices, words: str, k: int, filters: Filters, among: Many[s
         for hit in hits_of(searched(indices, indices.items, body, include_named_queries_score=True))
     ]
     ordered = [scored for scored, _ in sorted(found, key=lambda one: (-one[0].score, -one[1]))]
+    if not counted["aggregations"]["said"]["doc_count"]:
+        return ordered
     return best_items([*ordered, *_spoken(indices, asked, shares, k, filters, among)], k)
 
 
@@ -42,7 +45,7 @@ def _spoken(
     indices: Indices, asked: list[str], shares: list[float], k: int, filters: Filters, among: Many[str] | None
 ) -> list[Scored]:
     """The best passages of at most k items; asks again where some of those that were found are not committed."""
-    said = indices.spaces().get(SAID)
+    said = indices.space(SAID)
     past: set[tuple[str, str]] = set()
     while said is not None:
         answer = searched(indices, said.alias, bodies.spoken(asked, shares, k, filters, among, sorted(past)))
