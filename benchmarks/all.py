@@ -36,10 +36,10 @@ within a row, not between machines. Each ratio is of two measurements in one run
   reading process does (open, hash, read, prepare) in a plain loop; encoding alone is every vector that a photograph
   gets, in batches of 32. The measured run includes starting the reading processes, writing to the store, and measuring
   the background. The photographs are seeded crops of the demo photographs, JPEG, 1 to 12 megapixels.
-- **Films**: a film for each core, 720p H.264 of photographs that the camera moves over, a cut every four seconds. The bound
-  is cores ÷ CPU seconds of the reader alone (decoding, shots, frames) and of encoding alone. Frames a second are beside a
-  bare loop over PyAV on the same film; torchcodec is there where it loads. `similar` is beside a scan of the signatures
-  in float32, in memory; the films are synthetic, 40 shots each.
+- **Films**: a film for each core, 720p H.264 of photographs that the camera moves over, a cut every four seconds. The
+  bound is cores ÷ CPU seconds of the reader alone (decoding, shots, frames) and of encoding alone. Frames a second are
+  beside a bare loop over PyAV on the same film; torchcodec is there where it loads. `similar` is beside a scan of the
+  signatures in float32, in memory; the films are synthetic, 40 shots each.
 - **Sounds**: cores ÷ (CPU seconds, a second of sound, of decoding by soundfile, librosa's features and YAMNet alone).
   The sounds are the demo's, joined in an order of chance to FLAC files of a minute. The measured run includes starting
   the reading processes, each of which imports librosa.
