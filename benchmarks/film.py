@@ -73,7 +73,7 @@ def repeated(film: Path, path: Path, times: int) -> Path:
         for number in range(times):
             with av.open(str(film)) as source:
                 theirs = source.streams.video[0]
-                length = int((theirs.duration or 0)) * number
+                length = int(theirs.duration or 0) * number
                 for packet in source.demux(theirs):
                     if packet.dts is not None and packet.pts is not None:
                         packet.pts, packet.dts = packet.pts + length, packet.dts + length
