@@ -10,6 +10,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import film
 import indexing
 import knn
 import memory
@@ -35,6 +36,10 @@ within a row, not between machines. Each ratio is of two measurements in one run
   reading process does (open, hash, read, prepare) in a plain loop; encoding alone is every vector that a photograph
   gets, in batches of 32. The measured run includes starting the reading processes, writing to the store, and measuring
   the background. The photographs are seeded crops of the demo photographs, JPEG, 1 to 12 megapixels.
+- **Films**: a film for each core, 720p H.264 of photographs that the camera moves over, a cut every four seconds. The
+  bound is cores ÷ CPU seconds of the reader alone (decoding, shots, frames) and of encoding alone. Frames a second are
+  beside a bare loop over PyAV on the same film; torchcodec is there where it loads. `similar` is beside a scan of the
+  signatures in float32, in memory; the films are synthetic, 40 shots each.
 - **Sounds**: cores ÷ (CPU seconds, a second of sound, of decoding by soundfile, librosa's features and YAMNet alone).
   The sounds are the demo's, joined in an order of chance to FLAC files of a minute. The measured run includes starting
   the reading processes, each of which imports librosa.
@@ -90,6 +95,7 @@ def main() -> None:
     rows = [*start.measure(), *knn.measure(100_000, work), *indexing.measure(1_000, work)]
     rows += memory.measure((1_000, 10_000), work)
     rows += sound.measure(60, work)
+    rows += film.measure(2, 10_000, work)
     clip = towers.measure(1_000, work)
     large = million.measure(1_000_000, work)
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "simsimd", "pillow"))

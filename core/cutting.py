@@ -101,12 +101,13 @@ def copy_packets(path: str, start: float, end: float, to: str) -> float:
 
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "enable_drefs": "0"}
     with av.open(path, options=options) as source, av.open(to, "w") as made:
-        chosen: list[Any] = [*source.streams.video[:1], *source.streams.audio[:1]]
+        covers = av.stream.Disposition.attached_pic
+        pictures = [stream for stream in source.streams.video if not stream.disposition & covers]
+        chosen: list[Any] = [*pictures[:1], *source.streams.audio[:1]]
         if not chosen:
             raise ValueError("there are no pictures and no sound in it")
         targets = {stream.index: made.add_stream_from_template(stream) for stream in chosen}
-        led = bool(source.streams.video)
-        begin = None if led else start
+        begin = None if pictures else start
         going = {stream.index for stream in chosen}
         held: list[Any] = []
         source.seek(max(0, int(start * 1_000_000)), backward=True)

@@ -104,7 +104,8 @@ def test_the_light_install_counts_sounds_as_skipped(installed: Environment) -> N
     (folder / "bark.ogg").write_bytes((PHOTOS.parent / "sounds" / "bark.ogg").read_bytes())
     program = installed.folder / "venv" / "bin" / "sightsound"
     command = [program, "index", folder, "--collection", "mixed"]
-    ran = subprocess.run(command, cwd=installed.folder, capture_output=True, text=True)
+    environment = {**os.environ, "SIGHTSOUND_HOME": str(installed.folder / "light")}
+    ran = subprocess.run(command, cwd=installed.folder, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0 and "1 added, 1 skipped" in ran.stdout
     assert "1 skipped: sounds need further packages: pip install 'sightsound[audio]'" in ran.stderr
 

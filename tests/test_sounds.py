@@ -387,3 +387,29 @@ def test_a_collection_of_other_encoders_says_how_to_add_sounds(sightsound: Comma
     write(tmp_path / "media" / "a.wav", drums(5))
     ran = sightsound("index", tmp_path / "media", "--encoders", f"hf:{folder}")
     assert f"--rebuild --collection default --encoders hf@sightsound:{folder},starter" in ran.err
+
+
+def test_a_sound_with_a_cover_picture_is_cut_at_its_moment(tmp_path: Path) -> None:
+    import av
+
+    from sightsound.cutting import copy_packets
+
+    write(tmp_path / "plain.mp3", np.concatenate([tone(440, 8), tone(880, 8)]))
+    cover = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+    with av.open(str(tmp_path / "plain.mp3")) as plain, av.open(str(tmp_path / "covered.mp3"), "w") as made:
+        heard = made.add_stream_from_template(plain.streams.audio[0])
+        picture: Any = made.add_stream("png")
+        picture.width = picture.height = 64
+        picture.pix_fmt = "rgb24"
+        picture.disposition = av.stream.Disposition.attached_pic
+        for given in (cover, None):
+            made.mux(picture.encode(given))
+        for packet in plain.demux(plain.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = heard
+                made.mux(packet)
+    assert copy_packets(str(tmp_path / "covered.mp3"), 10, 14, str(tmp_path / "clip.mp3")) == 10
+    samples, rate = soundfile.read(tmp_path / "clip.mp3")
+    assert len(samples) / rate == pytest.approx(4, abs=0.3)
+    assert np.argmax(np.abs(np.fft.rfft(samples[rate : 2 * rate]))) == pytest.approx(880, abs=3)
+    assert read(tmp_path / "covered.mp3")[1].facts["duration"] == pytest.approx(16, abs=0.3)
