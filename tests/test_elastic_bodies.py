@@ -160,8 +160,9 @@ def test_filters_are_inside_the_knn_clause() -> None:
         },
         "size": 1000,
         "_source": False,
-        "docvalue_fields": ["item", "kind", "number", "token"],
+        "stored_fields": "_none_",
         "track_total_hits": False,
+        "docvalue_fields": ["item", "kind", "number", "token"],
     }
 
 

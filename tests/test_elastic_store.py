@@ -201,7 +201,7 @@ def test_segments_that_no_item_names_are_passed_over_and_removed(
     left |= {"vector": [1, 0, 0, 0], "length": 1}
     for n in range(40):
         stray = {**left, "item": f"{n:032x}"} if n else left
-        ask(elasticsearch, "PUT", f"/{index}/_doc/stray{n}?refresh=true", stray)
+        ask(elasticsearch, "PUT", f"/{index}/_doc/{stray['item']}:photo:0:other?refresh=true", stray)
     assert found(collection, RED, 2) == [sea.id, storm.id] or found(collection, RED, 2) == [storm.id, sea.id]
     assert [one.score for one in collection.score("colour", RED, [sea.id])] == pytest.approx([0], abs=1e-3)
     assert collection.sample("colour", "photo", 50)[0] == sorted(f"{one.id}:photo:0" for one in (sea, storm))

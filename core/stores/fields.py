@@ -14,6 +14,9 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_]
 
 
 def merged(item: Item) -> Metadata:
+    """All layers of the item as one; its metadata where it has none."""
+    if len(item.layers) == 1:
+        return next(iter(item.layers.values()))
     return item.with_layers(item.layers).metadata if item.layers else item.metadata
 
 

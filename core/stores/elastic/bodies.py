@@ -34,6 +34,8 @@ _LEFT_OUT = frozenset(
 )
 # Sorts after whatever may follow a date.
 _AFTER = "\U0010ffff"
+BARE: Query = {"_source": False, "stored_fields": "_none_", "track_total_hits": False}
+"""Hits without what is stored by rows: fetching a thousand then takes a fraction of the time."""
 NOTHING: Query = {"match_none": {}}
 SEEN: Query = {"term": {"seen": True}}
 FAILED: Query = {"terms": {"state": ["failed", "stale"]}}
@@ -99,6 +101,12 @@ def nearest(
     return knn(vector, k, type, oversample, chosen)
 
 
+def committed(items: Sequence[str]) -> dict[str, Any]:
+    """The search for the tokens of these items."""
+    fields = ["id", "tokens"]
+    return {"query": {"ids": {"values": list(items)}}, "size": len(items), **BARE, "docvalue_fields": fields}
+
+
 def knn(
     vector: Sequence[float], k: int, type: str, oversample: float, chosen: Sequence[Query], past: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -118,9 +126,8 @@ def knn(
     return {
         "knn": clause,
         "size": wanted,
-        "_source": False,
+        **BARE,
         "docvalue_fields": ["item", "kind", "number", "token"],
-        "track_total_hits": False,
     }
 
 

@@ -74,6 +74,11 @@ class Indices:
         with self._guard:
             return dict(self._spaces)
 
+    def behind(self) -> str:
+        """The index of the items, as it is now."""
+        (physical,) = self.connection.asked(lambda client: client.indices.get_alias(name=self.items))
+        return str(physical)
+
     def aliases(self) -> list[str]:
         """Of the items, and of the spaces that there are."""
         spaces = self.spaces().values()
