@@ -10,6 +10,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import elastic
 import film
 import indexing
 import knn
@@ -87,6 +88,20 @@ ten minutes, and keeps them with the temporary files: 3 GB.
 - **A search in words**: {words} sentences, as `search()` answers them in a process that is up, each a page of 20.
 - **Memory** of a command: resident at the most, without mapped files; those the system takes back when it needs room.
   The scan cache is one; everything else is read in parts.
+
+## Elasticsearch
+
+Made by `python benchmarks/elastic.py`, alone or with the others, with one node on the same machine as everything else.
+
+{elastic}
+
+{types}
+
+- **The items** are those of a million, fewer of them.
+- **Writing** puts {put} items at once, as a copy of a collection does. The bound is the client's own `helpers.bulk`,
+  with the same documents ready in memory, into indices made alike.
+- **kNN**: the bound is the same search and the same look at the items that it found, sent without the client.
+- **Memory** is what searches want of it for vectors and graph; for the local store, its mapped scan cache.
 """
 
 
@@ -98,6 +113,7 @@ def main() -> None:
     rows += film.measure(2, 10_000, work)
     clip = towers.measure(1_000, work)
     large = million.measure(1_000_000, work)
+    cluster, types = elastic.measure(100_000, work)
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "onnxruntime", "simsimd", "pillow"))
     page = TEXT.format(
         cores=cores(),
@@ -109,11 +125,14 @@ def main() -> None:
         batch=towers.BATCH,
         query=towers.QUERY,
         million=table(large),
+        elastic=table(cluster),
+        types=types,
+        put=elastic.PUT,
         queries=million.QUERIES,
         words=million.WORD_QUERIES,
     )
     PAGE.write_text(page, encoding="utf-8")
-    print(table([*rows, *clip, *large]))
+    print(table([*rows, *clip, *large, *cluster]))
 
 
 if __name__ == "__main__":

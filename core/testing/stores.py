@@ -285,6 +285,8 @@ class StoreContract:
             "photos",
             False,
         )
+        collection.fail(broken.with_layers({**broken.layers, "csv": Metadata()}), "not a picture")
+        assert [one.source for one in collection.failures()] == ["photos"]
         state = collection.states([broken.uri])[broken.uri]
         assert (state.state, state.reason, state.revision) == ("failed", "not a picture", "1")
         assert list(collection.of_source("photos")) == [(broken.id, broken.uri)]

@@ -195,7 +195,7 @@ class ElasticCollection(Collection):
         ):
             item = documents.item_of(hit["_source"])
             when = datetime.fromtimestamp(hit["_source"]["changed"], UTC).isoformat("T", "seconds")
-            found.append(Failure(item.uri, item.reason, ", ".join(item.sources), when, item.state == "stale"))
+            found.append(Failure(item.uri, item.reason, next(iter(item.sources), ""), when, item.state == "stale"))
         return found
 
     def counts(self) -> dict[tuple[str, SegmentKind], int]:

@@ -50,7 +50,8 @@ class Connection:
                 max_retries=0,
                 retry_on_timeout=False,
                 request_timeout=self._seconds,
-                http_compress=True,
+                # Compressing a bulk takes longer than indexing it; it pays on the way to a cloud only.
+                http_compress=location.startswith(CLOUD),
                 connections_per_node=8,
                 # A node that failed is asked again soon: it is us who wait.
                 dead_node_backoff_factor=0.5,
