@@ -111,6 +111,8 @@ class _Run:
         self._contents: set[str] = set()
         self._given_up: set[str] = set()
         """URIs of long items of which the store refused a part."""
+        self._owners: dict[str, Item | None] = {}
+        """Who has the ids that new items would get, as far as it was asked for."""
 
     def read_all(self, registry: Registry, skips: Skips) -> None:
         equipment = Equipment(
@@ -155,8 +157,6 @@ class _Run:
         else:
             if result and result.content in self._contents:
                 self._commit()
-            if result and not result.known and self.collection.with_content([result.content]):
-                result = Read(result.content, known=True)
             self._batch.append(_Ready(task.item, result, task.stored))
             if result:
                 self._contents.add(result.content)
@@ -195,7 +195,11 @@ class _Run:
         batch, self._batch, self._contents = self._batch, [], set()
         if not batch:
             return
+        batch = self._recognised(batch)
+        plain = [item_id(ready.item.uri) for ready in batch if ready.stored is None]
+        self._owners = {**dict.fromkeys(plain), **self.collection.items(plain)}
         entries = [self._entry(ready) for ready in batch]
+        self._owners = {}
         vectors = BatchVectors(self.encoders)
         for ready, entry in zip(batch, entries, strict=True):
             if ready.read:
@@ -212,6 +216,17 @@ class _Run:
         for ready, entry in zip(batch, entries, strict=True):
             if ready.read and ready.read.damage:
                 self._note_failure(entry.item, ready.read.damage)
+
+    def _recognised(self, batch: list[_Ready]) -> list[_Ready]:
+        """The batch, with contents that the collection has already marked as known."""
+        contents = [ready.read.content for ready in batch if ready.read and not ready.read.known]
+        here = self.collection.with_content(contents) if contents else {}
+        return [
+            replace(ready, read=Read(ready.read.content, known=True))
+            if ready.read and ready.read.content in here
+            else ready
+            for ready in batch
+        ]
 
     def _signed(self, entry: Entry, ready: _Ready) -> Entry:
         """A film that was read to its end, with its signatures."""
@@ -304,7 +319,7 @@ class _Run:
     def _new_id(self, uri: str, content: str) -> str:
         """The id of an item first seen now; not that of an item that was first seen here and moved away."""
         plain = item_id(uri)
-        owner = self.collection.items([plain]).get(plain)
+        owner = self._owners[plain] if plain in self._owners else self.collection.items([plain]).get(plain)
         return plain if owner is None or owner.uri == uri else item_id(uri, content or uri)
 
     def let_go(self) -> None:

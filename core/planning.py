@@ -24,11 +24,13 @@ class Task:
     """One item of the source, what the store has at its URI, and what is to be done.
 
     read: decode and encode it. describe: only its metadata changed, or it has no file. nothing: it is unchanged.
+    known: contents of indexed items of its size, which need not be read again.
     """
 
     item: Item
     stored: Item | None
     need: Need
+    known: frozenset[str] = frozenset()
 
 
 def plan(collection: Collection, source: Source, items: Iterable[Item], retry: bool) -> Iterator[Task]:
@@ -39,9 +41,19 @@ def plan(collection: Collection, source: Source, items: Iterable[Item], retry: b
     items = iter(items)
     while chunk := list(islice(items, CHUNK)):
         states = collection.states([item.uri for item in chunk])
-        for item in chunk:
-            stored = states.get(item.uri)
-            yield Task(item, stored, _need(source, item, stored, retry))
+        needs = [_need(source, item, states.get(item.uri), retry) for item in chunk]
+        sizes = [_size(item) if need == "read" else 0 for item, need in zip(chunk, needs, strict=True)]
+        known = collection.contents_of_sizes(size for size in sizes if size)
+        for item, need, size in zip(chunk, needs, sizes, strict=True):
+            yield Task(item, states.get(item.uri), need, frozenset(known.get(size, ())))
+
+
+def _size(item: Item) -> int:
+    """Bytes of a local file, 0 for what is none."""
+    try:
+        return item.path.stat().st_size if item.path else 0
+    except OSError:
+        return 0
 
 
 def _need(source: Source, item: Item, stored: Item | None, retry: bool) -> Need:
@@ -63,12 +75,7 @@ def job(collection: Collection, task: Task) -> Job | None:
     """The reading that a task needs, with the contents that need not be read again."""
     if task.need != "read":
         return None
-    path = task.item.path
-    try:
-        size = path.stat().st_size if path else 0
-    except OSError:
-        size = 0
-    return Job(task.item, frozenset(collection.contents_of_size(size) if size else ()), _begun(collection, task))
+    return Job(task.item, task.known, _begun(collection, task))
 
 
 def _begun(collection: Collection, task: Task) -> dict[SegmentKind, Begun]:

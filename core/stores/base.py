@@ -131,8 +131,8 @@ class Collection(ABC):
         """The items that have these contents (SHA-256) and vectors, by content."""
 
     @abstractmethod
-    def contents_of_size(self, size: int) -> list[str]:
-        """Contents of the indexed items whose fact `bytes` is `size`."""
+    def contents_of_sizes(self, sizes: Iterable[int]) -> dict[int, list[str]]:
+        """Contents of the indexed items whose fact `bytes` is one of these, by size."""
 
     @abstractmethod
     def of_source(self, source: str) -> Iterator[tuple[str, str]]:

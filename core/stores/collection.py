@@ -99,13 +99,16 @@ class LocalCollection(Collection):
             found.setdefault(item.content, []).append(item)
         return found
 
-    def contents_of_size(self, size: int) -> list[str]:
+    def contents_of_sizes(self, sizes: Iterable[int]) -> dict[int, list[str]]:
         query = (
-            "SELECT DISTINCT i.content FROM items i "
-            f"WHERE i.bytes = ? AND i.content != '' AND {SEEN} ORDER BY i.content"
+            "SELECT DISTINCT i.bytes, i.content FROM items i "
+            f"WHERE i.bytes IN {_LISTED} AND i.content != '' AND {SEEN} ORDER BY i.content"
         )
+        found: dict[int, list[str]] = {}
         with self._database.reading() as connection:
-            return [content for (content,) in connection.execute(query, (size,))]
+            for size, content in connection.execute(query, (json_list(set(sizes)),)):
+                found.setdefault(size, []).append(content)
+        return found
 
     def of_source(self, source: str) -> Iterator[tuple[str, str]]:
         query = (

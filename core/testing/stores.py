@@ -364,8 +364,25 @@ class StoreContract:
         collection.fail(item("broken.jpg", content="c" * 64, bytes=10), "broken")
         copies = collection.with_content(["c" * 64, "e" * 64])
         assert {key: {i.id for i in value} for key, value in copies.items()} == {"c" * 64: {one.id, two.id}}
-        assert sorted(collection.contents_of_size(10)) == ["c" * 64, "d" * 64]
-        assert collection.contents_of_size(11) == []
+        collection.put([entry(item("large.jpg", bytes=12, content="e" * 64), RED)])
+        known = collection.contents_of_sizes([10, 11, 12])
+        assert {size: sorted(contents) for size, contents in known.items()} == {
+            10: ["c" * 64, "d" * 64],
+            12: ["e" * 64],
+        }
+        assert collection.contents_of_sizes([]) == {}
+
+    def test_a_content_is_known_as_soon_as_it_is_put(self, collection: Collection) -> None:
+        first, second = item("one.jpg", content="c" * 64), item("two.jpg", content="c" * 64)
+        with collection.writing():
+            collection.put([entry(first, RED)])
+            assert [i.id for i in collection.with_content(["c" * 64])["c" * 64]] == [first.id]
+            collection.put([entry(second, RED)])
+            assert {i.id for i in collection.with_content(["c" * 64])["c" * 64]} == {first.id, second.id}
+            collection.put([entry(item("one.jpg", content="d" * 64, revision="2"), RED)])
+            assert [i.id for i in collection.with_content(["c" * 64])["c" * 64]] == [second.id]
+            collection.remove([second.id])
+            assert collection.with_content(["c" * 64]) == {}
 
     def test_items_of_a_source_are_streamed(self, collection: Collection) -> None:
         many = [item(f"{n}.jpg", source="many") for n in range(2500)]

@@ -98,12 +98,12 @@ class ElasticCollection(Collection):
         return reading.states(self._indices, uris)
 
     def with_content(self, contents: Iterable[str]) -> dict[str, list[Item]]:
-        self._flush()
-        return reading.with_content(self._indices, contents)
+        wanted = [content for content in contents if content]
+        return reading.with_content(self._indices, wanted, self._writer.recent_with(wanted))
 
-    def contents_of_size(self, size: int) -> list[str]:
+    def contents_of_sizes(self, sizes: Iterable[int]) -> dict[int, list[str]]:
         self._flush()
-        return reading.contents_of_size(self._indices, size)
+        return reading.contents_of_sizes(self._indices, set(sizes))
 
     def of_source(self, source: str) -> Iterator[tuple[str, str]]:
         self._flush()

@@ -180,22 +180,28 @@ def holders(indices: Indices, uris: Sequence[str]) -> set[str]:
     return {hit["_id"] for hit in hits_of(searched(indices, indices.items, body))}
 
 
-def with_content(indices: Indices, contents: Iterable[str]) -> dict[str, list[Item]]:
-    wanted = [content for content in contents if content]
-    query = bodies.all_of(bodies.SEEN, {"term": {"vectors": True}}, bodies.terms("content", wanted))
+def with_content(indices: Indices, contents: Sequence[str], recent: Iterable[str]) -> dict[str, list[Item]]:
+    """recent: ids of items that were written since the last refresh and had one of the contents."""
+    query = bodies.all_of(bodies.SEEN, {"term": {"vectors": True}}, bodies.terms("content", contents))
+    body = {"query": query, "size": bodies.WINDOW, "_source": False}
+    ids = {hit["_id"] for hit in hits_of(searched(indices, indices.items, body))} if contents else set()
+    fields = (*documents.RECORD, "content", "seen", "vectors")
     found: dict[str, list[Item]] = {}
-    body = {"query": query, "size": bodies.WINDOW, "sort": [{"id": "asc"}], "_source": list(documents.RECORD)}
-    for hit in hits_of(searched(indices, indices.items, body)) if wanted else ():
-        item = documents.item_of(hit["_source"])
-        found.setdefault(item.content, []).append(item)
+    for _, source in sorted(documents_of(indices, ids.union(recent), fields).items()):
+        if source["seen"] and source["vectors"] and source["content"] in contents:
+            found.setdefault(source["content"], []).append(documents.item_of(source))
     return found
 
 
-def contents_of_size(indices: Indices, size: int) -> list[str]:
-    query = bodies.all_of(bodies.SEEN, {"term": {"bytes": size}})
-    body = {"query": query, "size": bodies.WINDOW, "_source": False, "docvalue_fields": ["content"]}
-    found = {hit["fields"]["content"][0] for hit in hits_of(searched(indices, indices.items, body))}
-    return sorted(found - {""})
+def contents_of_sizes(indices: Indices, sizes: Iterable[int]) -> dict[int, list[str]]:
+    """Of very many items, not those of all: what is left out is read again, to no harm."""
+    query = bodies.all_of(bodies.SEEN, bodies.terms("bytes", sizes))
+    body = {"query": query, "size": bodies.WINDOW, "_source": False, "docvalue_fields": ["bytes", "content"]}
+    found: dict[int, set[str]] = {}
+    for hit in hits_of(searched(indices, indices.items, body)):
+        if content := bodies.value_of(hit, "content"):
+            found.setdefault(int(bodies.value_of(hit, "bytes")), set()).add(content)
+    return {size: sorted(contents) for size, contents in found.items()}
 
 
 def of_source(indices: Indices, source: str, folded: str) -> Iterator[tuple[str, str]]:

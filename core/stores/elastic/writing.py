@@ -11,6 +11,7 @@ Every `_id` follows from what is written, so that any step may be done twice.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -66,6 +67,8 @@ class Writer:
         self._last_added = 0.0
         self._recent: dict[str, str] = {}
         """URI -> id of items written since the last refresh."""
+        self._recent_contents: dict[str, set[str]] = defaultdict(set)
+        """content -> ids of items written with it since the last refresh."""
 
     def put(self, entries: Sequence[Entry], last: bool) -> dict[str, str]:
         """Returns why Elasticsearch refused segments of some items, by id; nothing of these was acknowledged."""
@@ -110,11 +113,16 @@ class Writer:
             if self._drop_old():
                 self.indices.refresh(self.indices.segments)
             self._recent.clear()
+            self._recent_contents.clear()
             self.unseen = False
 
     def holders(self, uris: Sequence[str]) -> set[str]:
         """Ids of items that have or had one of these URIs."""
         return reading.holders(self.indices, uris) | {self._recent[uri] for uri in uris if uri in self._recent}
+
+    def recent_with(self, contents: Iterable[str]) -> set[str]:
+        """Ids of items that were written with one of these contents, and that a search may not see yet."""
+        return {id for content in contents for id in self._recent_contents.get(content, ())}
 
     def next_added(self) -> float:
         """The time, never the same twice."""
@@ -186,7 +194,10 @@ class Writer:
             for known in items
         ]
         refused = bulk.run(self.indices.connection, operations)
-        self._recent |= {known.item.uri: known.item.id for known in items}
+        for known in items:
+            self._recent[known.item.uri] = known.item.id
+            if known.item.content:
+                self._recent_contents[known.item.content].add(known.item.id)
         self.unseen = True
         return refused
 
