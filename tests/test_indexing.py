@@ -274,7 +274,7 @@ def test_other_encoders_need_a_rebuild(sightsound: CommandLine, copy_photos: Cop
     photos = copy_photos("cat.jpg")
     report(sightsound, photos)
     report(sightsound, photos, "--encoders", "starter@sightsound")
-    assert "no encoder set named 'clap'" in sightsound("index", photos, "--encoders", "clap", code=1).err
+    assert "no encoder set named 'clop'" in sightsound("index", photos, "--encoders", "clop", code=1).err
     refused = sightsound("index", photos, "--encoders", "clip", code=2).err
     assert "made with the encoders starter@sightsound" in refused and "--rebuild --encoders clip" in refused
 

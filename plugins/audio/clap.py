@@ -139,7 +139,7 @@ class Sounds:
     def encode(self, batch: Sequence[Vectors], role: Role) -> Vectors:
         """What `Features` made -> float32 (n, dims), rows of unit length. Raises ModelError."""
         parts = [batch[start : start + BATCH] for start in range(0, len(batch), BATCH)]
-        made: Vectors = np.concatenate([self._runner.run([np.stack(part)]) for part in parts])
+        made: Vectors = np.concatenate([self._runner.run([np.stack(part)], role) for part in parts])
         return made
 
 
