@@ -42,6 +42,11 @@ SETTINGS = (
     Setting("deadline", "60", "Seconds that reading a file may take without getting on, before it is given up."),
     Setting("video_reader", "pyav", "What decodes films: pyav, decord or torchcodec."),
     Setting("memory", "2048", "Megabytes that one decoding process may take."),
+    Setting(
+        "allow_hosts",
+        "",
+        "HOST:PORT, separated by commas: hosts that URLs may name though they are not public. See docs/sources.md.",
+    ),
 )
 _NAMES = {setting.name: setting for setting in SETTINGS}
 _flags: dict[str, str] = {}
