@@ -42,6 +42,10 @@ SETTINGS = (
     Setting("deadline", "60", "Seconds that reading a file may take without getting on, before it is given up."),
     Setting("video_reader", "pyav", "What decodes films: pyav, decord or torchcodec."),
     Setting("memory", "2048", "Megabytes that one decoding process may take."),
+    Setting("unsplash_access_key", "", "The key to Unsplash's API; UNSPLASH_ACCESS_KEY goes first."),
+    Setting("pexels_api_key", "", "The key to Pexels' API; PEXELS_API_KEY goes first."),
+    Setting("unsplash_api", "https://api.unsplash.com", "Where Unsplash's API is."),
+    Setting("pexels_api", "https://api.pexels.com", "Where Pexels' API is."),
     Setting(
         "allow_hosts",
         "",

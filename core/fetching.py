@@ -20,6 +20,7 @@ from typing import IO, BinaryIO, cast
 from urllib.parse import urljoin
 
 from sightsound.addresses import Place, Refused, addresses, place_of
+from sightsound.config import number
 from sightsound.errors import MediaError
 from sightsound.magic import HEAD, mistaken_bytes, mistaken_type
 from sightsound.politeness import turn
@@ -60,6 +61,11 @@ class Limits:
     total: float = 120
     redirects: int = 3
     tries: int = 3
+
+
+def reading_limits() -> Limits:
+    """For `Source.open`: less time than a reading process has for an item."""
+    return Limits(total=min(120.0, 0.9 * number("deadline")))
 
 
 @dataclass(frozen=True)
@@ -122,10 +128,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if re.fullmatch(r"[0-9]{1,9}", written):
         return float(written)
     try:
-        when: float = email.utils.parsedate_to_datetime(written).timestamp()
+        when = email.utils.parsedate_to_datetime(written)
     except (ValueError, TypeError):
         return None
-    return max(0.0, when - time.time())
+    left: float = when.timestamp() - time.time()
+    return max(0.0, left)
 
 
 def _follow(
@@ -174,7 +181,8 @@ def _once(
     except MediaError:
         raise
     except TimeoutError:
-        late = f"{place.host} does not answer in time" if clock.has(0.05) else f"it took longer than {limits.total:.0f} s"
+        in_time = clock.has(0.05)
+        late = f"{place.host} does not answer in time" if in_time else f"it took longer than {limits.total:.0f} s"
         raise FetchFailed(late, passing=True) from None
     except ssl.SSLCertVerificationError as error:
         raise FetchFailed(f"the certificate of {place.host} is not valid: {error.verify_message}") from None
@@ -285,4 +293,4 @@ def _said(error: object) -> str:
     return " ".join("".join(one for one in said if one.isprintable()).split())[:120]
 
 
-__all__ = ["FetchFailed", "Fetched", "Limits", "Refused", "retry_after", "safe_fetch"]
+__all__ = ["FetchFailed", "Fetched", "Limits", "Refused", "reading_limits", "retry_after", "safe_fetch"]
