@@ -183,7 +183,7 @@ def test_public_addresses_pass(address: str) -> None:
 
 
 @pytest.mark.parametrize("hop", [0, 1, 2])
-@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "[::1]", "[::ffff:7f00:1]", "localhost", "169.254.169.254"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "[::1]", "[::ffff:7f00:1]", "localhost", "169.254.1.1"])
 def test_a_redirect_to_a_private_address_is_refused_at_each_hop(
     hop: int, host: str, canary: Web, allowed: Callable[[Web], None]
 ) -> None:
@@ -423,8 +423,8 @@ def test_a_host_gets_few_connections_at_once(allowed: Callable[[Web], None]) -> 
 
 NETWORK = {"urllib.request", "http.client", "socket", "requests", "httpx", "urllib3", "aiohttp", "ftplib", "websockets"}
 MAY = {"core/wires.py", "core/addresses.py", "core/fetching.py", "core/stores/lock.py"}
-"""What looks hosts up, connects and speaks to them; a lock asks this machine's own name. Clients of a service that the user names
-(S3, Elasticsearch, the Hugging Face hub) open no URL that data give."""
+"""What looks hosts up, connects and speaks to them; a lock asks this machine's own name. Clients of a service that the
+user names (S3, Elasticsearch, the Hugging Face hub) open no URL that data give."""
 
 
 def test_no_other_code_opens_a_url() -> None:

@@ -1,6 +1,6 @@
 """Index a museum's pictures by its API: sightsound index museum:https://museum.example/api/objects
 
-The API answers {"objects": [{"id", "title", "artist", "image", "page", "changed"}, …], "next": cursor of the next page}.
+The API answers {"objects": [{"id", "title", "artist", "image", "page", "changed"}, …], "next": cursor or null}.
 """
 
 import json
