@@ -118,7 +118,7 @@ def safe_fetch(
 
 def _pause(error: FetchFailed, attempt: int) -> float:
     """Seconds before the next try: as the host says, else longer each time, and never the same for all."""
-    grown = FIRST_PAUSE * 2 ** (attempt - 1) * random.uniform(1, 2)
+    grown = FIRST_PAUSE * 2.0 ** (attempt - 1) * random.uniform(1, 2)
     return max(grown, retry_after(error.headers) or 0)
 
 

@@ -190,7 +190,7 @@ class PexelsApi(Stock):
             "per_page": len(numbers),
             "total_results": self.count,
             "videos" if films else "photos": said,
-            "next_page": f"{self.web.url}{request.path}?page=2",
+            **({"next_page": f"{self.web.url}{request.path}?page=2"} if self.count - 1 not in numbers else {}),
             "url": "https://www.pexels.com/search/x/",
         }
 

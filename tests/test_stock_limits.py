@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from pathlib import Path
 
 from conftest import CommandLine
 from stock_server import PexelsApi, Stock, UnsplashApi, serving
@@ -79,3 +80,14 @@ def test_a_kill_loses_no_more_than_a_batch(sightsound: CommandLine) -> None:
         assert ran.json["failed"] == 0
         assert sightsound("status", "--json").json["collections"][0]["items"] == {"photo": 300}
         assert sum(api.fetched.values()) <= 300 + 64 + 16
+
+
+def test_a_starter_set_stops_at_the_limit_and_goes_on(sightsound: CommandLine, tmp_path: Path) -> None:
+    with serving(UnsplashApi(count=40, limit=4)) as api:
+        arguments = ("starter-set", LAKE, "--count", 5, "--to", tmp_path)
+        ran = sightsound(*arguments, code=3, **api.environment())
+        assert "3 files" in ran.out and "stopped: Unsplash grants no more requests" in ran.err
+        assert "not brought" not in ran.err
+        an_hour_passes(sightsound, api)
+        sightsound(*arguments, **api.environment())
+        assert len(api.taken) == 5 == len(set(api.taken)) and api.over == 0

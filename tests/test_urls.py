@@ -91,7 +91,7 @@ def test_a_changed_file_is_seen_by_its_row_or_by_asking(sightsound: CommandLine,
 
 def test_a_picture_has_a_page_of_its_own_in_jsonl(sightsound: CommandLine, web: Web, tmp_path: Path) -> None:
     path = tmp_path / "links.jsonl"
-    path.write_text(json.dumps({"url": f"{web.url}/cat.jpg", "tags": ["pet"], "page": "https://example.org/cat"}) + "\n")
+    path.write_text(json.dumps({"url": f"{web.url}/cat.jpg", "tags": ["pet"], "page": "https://example.org/cat"}))
     sightsound("index", path, SIGHTSOUND_ALLOW_HOSTS=web.host)
     hit = sightsound("search", "--tag", "pet", "--json").json["hits"][0]
     assert hit["page_url"] == "https://example.org/cat"
@@ -136,8 +136,8 @@ def installed(tmp_path: Path) -> dict[str, str]:
     """The example, installed into a folder of its own as pip lays it out."""
     folder, build = tmp_path / "site", tmp_path / "build"
     shutil.copytree(ROOT / "examples" / "sightsound-museum", build)
-    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", folder, build]
-    subprocess.run(command, check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--target", folder, build], check=True, capture_output=True)
     return {"PYTHONPATH": str(folder)}
 
 

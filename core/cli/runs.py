@@ -94,10 +94,12 @@ def _run(collection: Collection, wanted: Sequence[OpenedSource], encoders: Encod
     total = Report()
     for one in wanted:
         while True:
-            with Bar(one.source) as bar:
-                report = index(registry(), collection, one.source, encoders, replace(options, progress=bar.show))
-            if not options.dry_run:
-                one.remember(collection)
+            try:
+                with Bar(one.source) as bar:
+                    report = index(registry(), collection, one.source, encoders, replace(options, progress=bar.show))
+            finally:
+                if not options.dry_run and collection.count():  # also of a listing that broke off
+                    one.remember(collection)
             if not report.paused or not options.wait or options.dry_run:
                 break
             total += replace(report, paused=[])

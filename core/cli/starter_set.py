@@ -60,6 +60,8 @@ def starter_set_command(
             try:
                 path = take(item, found, to)
             except (MediaError, OSError) as error:
+                if found.paused:
+                    break
                 failed += 1
                 note(f"not brought: {item.uri}: {error}")
                 continue

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, StoreOption, note, opened, say
+from sightsound.cli.common import CollectionOption, StoreOption, clock_time, note, opened, say
 from sightsound.errors import MediaError, UsageError
 from sightsound.opening import Sources, find_item
 
@@ -47,6 +47,8 @@ def take_command(
         except MediaError as error:
             if mark(found, one, error):
                 note("It is marked: sightsound failed")
+            if source.paused:
+                raise MediaError(f"{error}; try again after {clock_time(source.paused.until)}") from error
             raise MediaError(f"{one.display_title} can't be taken: {error}") from error
         except OSError as error:
             raise MediaError(f"{one.display_title} can't be taken: {error.strerror or error}") from error

@@ -11,8 +11,8 @@ from urllib.parse import quote, urlsplit
 
 from sightsound import Item, Metadata, Source
 from sightsound.errors import UsageError
-from sightsound.fetching import reading_limits, safe_fetch
-from sightsound.plugins.sources.stock import LacksField, Stock, check, chosen, field, link, own_host, text
+from sightsound.fetching import safe_fetch
+from sightsound.plugins.sources.stock import TAKING, LacksField, Stock, check, chosen, field, link, own_host, text
 from sightsound.types import ItemKind
 
 PREFIX = "pexels:"
@@ -78,6 +78,9 @@ class Pexels(Stock):
             page["type"] = listed
             return f"/v1/collections/{quote(self.chosen['collection'], safe='')}", page, "media"
         return "/videos/popular" if self.films else "/v1/curated", page, listed
+
+    def is_last(self, answer: Any, page: int) -> bool:
+        return isinstance(answer, dict) and not answer.get("next_page")
 
     def identity(self, said: Any) -> tuple[str, ItemKind]:
         number = field(said, "id", int)
@@ -148,7 +151,7 @@ class Pexels(Stock):
             url = sizes[max(sizes)]
         else:
             url = said["url_original"]
-        return safe_fetch(url, item.kind, limits=reading_limits()).file
+        return safe_fetch(url, item.kind, limits=TAKING).file
 
 
 class _VideoFile:

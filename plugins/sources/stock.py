@@ -19,6 +19,8 @@ from sightsound.sources import Paused
 from sightsound.types import ItemKind
 
 TRIES = 3
+TAKING = Limits(bytes=4_000_000_000, total=1200)
+"""An original may be large."""
 MOST = 500
 """Items that are listed where the option `limit` does not say."""
 FAULT = "fault"
@@ -59,6 +61,10 @@ class Stock(Source):
         """The path, the parameters and the name of the list in the answer, "" where it is the answer, of a page."""
         raise NotImplementedError
 
+    def is_last(self, answer: Any, page: int) -> bool:
+        """Whether the answer says that no page follows; a page may be short without being the last."""
+        raise NotImplementedError
+
     def item_of(self, said: Any) -> Item:
         """The item that an answer describes. Raises LacksField."""
         raise NotImplementedError
@@ -87,7 +93,7 @@ class Stock(Source):
             try:
                 answer = self.ask(path, parameters)
             except Spent as spent:
-                self.paused = Paused(f"{self.title} grants no more requests for now", spent.until)
+                self.pause(spent)
                 return
             rows = answer if not listed else answer.get(listed) if isinstance(answer, dict) else None
             if not isinstance(rows, list):
@@ -97,11 +103,14 @@ class Stock(Source):
                 if item is not None and item.uri not in seen:
                     seen.add(item.uri)
                     yield item
-            if len(rows) < self.per_page:
+            if not rows or self.is_last(answer, page):
                 break
             page += 1
         if not seen and first == 1:
             self.warnings.append(f"{self.title} has nothing for '{self.words}'")
+
+    def pause(self, spent: Spent) -> None:
+        self.paused = Paused(f"{self.title} grants no more requests for now", spent.until)
 
     def _item(self, said: Any, page: int) -> Item | None:
         try:

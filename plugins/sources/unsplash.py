@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from sightsound import Item, Metadata, Source
 from sightsound.errors import MediaError, UsageError
-from sightsound.fetching import reading_limits, safe_fetch
+from sightsound.fetching import safe_fetch
 from sightsound.plugins.sources.budget import Spent
-from sightsound.plugins.sources.stock import Stock, check, chosen, field, link, own_host, text
+from sightsound.plugins.sources.stock import TAKING, Stock, check, chosen, field, link, own_host, text
 from sightsound.types import ItemKind
 
 PREFIX = "unsplash:"
@@ -75,6 +74,10 @@ class Unsplash(Stock):
             return f"/topics/{quote(options['topic'], safe='')}/photos", page, ""
         return "/photos", page, ""
 
+    def is_last(self, answer: Any, page: int) -> bool:
+        pages = answer.get("total_pages") if isinstance(answer, dict) else None
+        return isinstance(pages, int) and page >= pages
+
     def identity(self, said: Any) -> tuple[str, ItemKind]:
         return f"https://unsplash.com/photos/{quote(field(said, 'id'), safe='')}", "photo"
 
@@ -127,8 +130,9 @@ class Unsplash(Stock):
         try:
             url = link(self.ask(where), "url")
         except Spent as spent:
-            raise MediaError(_wait(self.title, spent.until)) from None
-        return safe_fetch(url, item.kind, limits=reading_limits()).file
+            self.pause(spent)
+            raise MediaError(f"{self.title} grants no more requests for now") from None
+        return safe_fetch(url, item.kind, limits=TAKING).file
 
     def tracked(self, url: str) -> str:
         if not url:
@@ -136,7 +140,3 @@ class Unsplash(Stock):
         parts = urlsplit(url)
         query = {**dict(parse_qsl(parts.query)), "utm_source": "sightsound", "utm_medium": "referral"}
         return urlunsplit(parts._replace(query=urlencode(query)))
-
-
-def _wait(title: str, until: float) -> str:
-    return f"{title} grants no more requests before {datetime.fromtimestamp(until):%H:%M}"
