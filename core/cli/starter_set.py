@@ -44,6 +44,8 @@ def starter_set_command(
     from sightsound.cli.take import take
 
     found = open_source(registry(), source, pairs(option), plugin).source
+    if to.exists() and not to.is_dir():
+        raise UsageError(f"{to} is a file; name a folder")
     to.mkdir(parents=True, exist_ok=True)
     table = to / TABLE
     known = _known(table)
