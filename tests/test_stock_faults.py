@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 
 from conftest import CommandLine
@@ -10,11 +11,16 @@ from stock_server import UnsplashApi, picture, serving
 from web_server import Answer
 
 LAKE = "unsplash:mountain lake"
+SLOW = "it took longer than 11 s"
 
 
 def faults(number: int, times: int) -> Answer | None:
     """A fifth of the pictures fail for good, each in its way; a tenth do at first."""
     data = picture(number)
+    if number == 500:
+        return Answer(data, drip=0.5)
+    if number % 50 == 2:
+        time.sleep(0.2)
     if number % 5 == 0:
         kinds = [
             Answer(status=404),
@@ -36,7 +42,8 @@ def faults(number: int, times: int) -> Answer | None:
 
 def test_a_thousand_items_with_faults_end_as_indexed_or_failed_with_a_reason(sightsound: CommandLine) -> None:
     with serving(UnsplashApi(count=1000, fault=faults)) as api:
-        ran = sightsound("index", LAKE, "-o", "limit=1000", "--json", code=3, **api.environment())
+        environment = {**api.environment(), "SIGHTSOUND_DEADLINE": "12"}
+        ran = sightsound("index", LAKE, "-o", "limit=1000", "--json", code=3, **environment)
         assert ran.json["listed"] == 1000
         assert ran.json["added"] == 800 and ran.json["failed"] == 200
         assert api.over == 0
@@ -45,7 +52,7 @@ def test_a_thousand_items_with_faults_end_as_indexed_or_failed_with_a_reason(sig
         assert failed.keys() == {f"https://unsplash.com/photos/photo{number}" for number in bad}
         assert all(reason and "Traceback" not in reason for reason in failed.values())
         reasons = " ".join(failed.values())
-        for part in ("HTTP 404", "HTTP 403", "before it was whole", "web page", "sent nothing", "not public", "packed"):
+        for part in ("HTTP 404", "HTTP 403", "it was whole", "web page", "sent nothing", "not public", "packed", SLOW):
             assert part in reasons, part
         status = sightsound("status", "--json").json["collections"][0]
         assert status["items"] == {"photo": 800}
