@@ -61,6 +61,8 @@ def item_object(item: Item, sources: Sources) -> dict[str, Any]:
         "description": said.description or None,
         "kind": item.kind,
         "credit": source.credit(item) or None,
+        "credit_links": [{"text": words, "url": url or None} for words, url in source.credit_links(item)],
+        "provider": dict(zip(("text", "url"), source.provider, strict=True)) if source.provider else None,
         "author": said.author or None,
         "licence": said.licence or None,
         "page_url": said.page_url or None,

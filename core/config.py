@@ -73,6 +73,15 @@ SETTINGS = (
         "Seconds in which a write that Elasticsearch can't take now is tried again, before indexing is given up.",
     ),
     Setting("elasticsearch_prefix", "sightsound", "Begins the name of every index, so that a cluster can be shared."),
+    Setting("unsplash_access_key", "", "The key to Unsplash's API; UNSPLASH_ACCESS_KEY goes first."),
+    Setting("pexels_api_key", "", "The key to Pexels' API; PEXELS_API_KEY goes first."),
+    Setting("unsplash_api", "https://api.unsplash.com", "Where Unsplash's API is."),
+    Setting("pexels_api", "https://api.pexels.com", "Where Pexels' API is."),
+    Setting(
+        "allow_hosts",
+        "",
+        "HOST:PORT, separated by commas: hosts that URLs may name though they are not public. See docs/sources.md.",
+    ),
 )
 _NAMES = {setting.name: setting for setting in SETTINGS}
 _flags: dict[str, str] = {}

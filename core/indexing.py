@@ -21,6 +21,7 @@ from sightsound.jobs import Equipment, Failed, Job, Read
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
 from sightsound.reports import Options, Report
+from sightsound.resuming import Resuming
 from sightsound.signatures import signed, sources
 from sightsound.skipping import Skips
 from sightsound.sources import Source
@@ -55,21 +56,27 @@ def index(
             check_fingerprint(collection, encoder)
         run = _Run(collection, source, encoders, options)
         run.read_all(registry, Skips(registry, encoders, collection.name))
-        if options.only is None:
+        if run.listed_whole:
             run.let_go()
         if run.wrote:
             calibration.refresh(collection, encoders)
         return run.report
 
 
-def _listed(source: Source, options: Options) -> Iterator[Item]:
+def _listed(collection: Collection, source: Source, options: Options, cursor: str | None = None) -> Iterator[Item]:
+    """The source's items, or those that are asked for. Where listing has its price, these are taken as known."""
     only = options.only
-    return source.items() if only is None else (item for item in source.items() if item.uri in only)
+    if only is None:
+        return source.items(cursor)
+    if source.cursor is None:
+        return (item for item in source.items() if item.uri in only)
+    known = collection.states(only).values()
+    return (replace(item, metadata=item.layers[source.name]) for item in known if source.name in item.layers)
 
 
 def _dry_run(collection: Collection, source: Source, skips: Skips, options: Options) -> Report:
     report, seen = Report(), set[int]()
-    for task in plan(collection, source, _listed(source, options), options.retry):
+    for task in plan(collection, source, _listed(collection, source, options), options.retry):
         report.listed += 1
         seen.add(hash(task.item.uri))
         if task.need == "nothing":
@@ -113,13 +120,18 @@ class _Run:
         """URIs of long items of which the store refused a part."""
         self._owners: dict[str, Item | None] = {}
         """Who has the ids that new items would get, as far as it was asked for."""
+        self._resuming = Resuming(collection, source)
+        self.listed_whole = False
 
     def read_all(self, registry: Registry, skips: Skips) -> None:
+        wanted = self.encoders.wanted
+        self.source.min_side = wanted.image.min_side if wanted.image else 0
+        self.source.paused = None
         equipment = Equipment(
             self.source,
             tuple(entry.thing for entry in registry.readers),
             tuple(e.preparation for medium in READ_MEDIA for e in self.encoders.reading(medium, "document")),
-            self.encoders.wanted,
+            wanted,
             number("memory"),
         )
         with Workers(equipment, self.options.workers or default_workers(), number("deadline")) as workers:
@@ -133,15 +145,30 @@ class _Run:
         self.report.warnings += getattr(self.source, "warnings", [])
 
     def _jobs(self, skips: Skips) -> Iterator[tuple[Task, Job | None]]:
-        for task in plan(self.collection, self.source, _listed(self.source, self.options), self.options.retry):
+        for task in plan(self.collection, self.source, self._listing(), self.options.retry):
             self.report.listed += 1
             self._seen.add(hash(task.item.uri))
             if task.need == "read" and (reason := skips.reason(task.item)):
                 self.report.skip(reason)
+                self._resuming.done(task.item.uri)
                 continue
             if task.need == "read" and (reason := skips.in_part(task.item)):
                 self.report.skip(reason)
             yield task, job(self.collection, task)
+
+    def _listing(self) -> Iterator[Item]:
+        """The source's items, from where an interrupted run left off."""
+        every, start = self.options.only is None, self._resuming.start
+        for item in _listed(self.collection, self.source, self.options, start):
+            if every:
+                self._resuming.listed(item.uri, self.source.cursor)
+            yield item
+        paused = self.source.paused
+        if every:
+            self._resuming.ended(self.source.cursor if paused else None)
+        if paused:
+            self.report.paused.append(paused)
+        self.listed_whole = every and start is None and paused is None
 
     def _take(self, task: Task, result: Read | Failed | None) -> None:
         if task.item.uri in self._given_up:
@@ -152,6 +179,7 @@ class _Run:
             failed = task.stored is not None and task.stored.state in ("failed", "stale")
             self.report.failed += failed
             self.report.unchanged += not failed
+            self._resuming.done(task.item.uri)
         elif result and not result.last:
             self._put_part(task, result)
         else:
@@ -180,6 +208,7 @@ class _Run:
         item = task.stored or replace(task.item, id=self._new_id(task.item.uri, ""))
         layers = {**item.layers, self.source.name: task.item.metadata}
         self._note_failure(replace(item.with_layers(layers), revision=task.item.revision), reason)
+        self._resuming.done(task.item.uri)
 
     def _note_failure(self, item: Item, reason: str) -> None:
         self.collection.fail(item, reason)
@@ -193,8 +222,13 @@ class _Run:
     def _commit(self) -> None:
         """Encode and write the batch, one commit."""
         batch, self._batch, self._contents = self._batch, [], set()
-        if not batch:
-            return
+        if batch:
+            self._write(batch)
+            for ready in batch:
+                self._resuming.done(ready.item.uri)
+        self._resuming.save()
+
+    def _write(self, batch: list[_Ready]) -> None:
         batch = self._recognised(batch)
         plain = [item_id(ready.item.uri) for ready in batch if ready.stored is None]
         self._owners = {**dict.fromkeys(plain), **self.collection.items(plain)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Literal
 
+from sightsound.errors import SourceError
 from sightsound.jobs import Job
 from sightsound.media import Begun
 from sightsound.sources import Source
@@ -38,8 +38,7 @@ def plan(collection: Collection, source: Source, items: Iterable[Item], retry: b
 
     retry: items that failed are read again even where nothing changed.
     """
-    items = iter(items)
-    while chunk := list(islice(items, CHUNK)):
+    for chunk in _chunks(source, items):
         states = collection.states([item.uri for item in chunk])
         needs = [_need(source, item, states.get(item.uri), retry) for item in chunk]
         sizes = [_size(item) if need == "read" else 0 for item, need in zip(chunk, needs, strict=True)]
@@ -54,6 +53,24 @@ def _size(item: Item) -> int:
         return item.path.stat().st_size if item.path else 0
     except OSError:
         return 0
+
+
+def _chunks(source: Source, items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Items to be looked up at once: so many, or what a source gave before it turned a page. Where the listing breaks
+    off, what came before is given first."""
+    chunk: list[Item] = []
+    begun: str | None = None
+    try:
+        for item in items:
+            if chunk and (len(chunk) == CHUNK or source.cursor != begun):
+                yield chunk
+                chunk = []
+            begun = source.cursor
+            chunk.append(item)
+    except SourceError:
+        yield chunk
+        raise
+    yield chunk
 
 
 def _need(source: Source, item: Item, stored: Item | None, retry: bool) -> Need:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sightsound.sources import Paused
+
 
 @dataclass
 class Report:
@@ -25,6 +27,8 @@ class Report:
     warnings: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     """Items, or the sound of films, that were passed over, by the reason."""
+    paused: list[Paused] = field(default_factory=list)
+    """Why sources stopped before their end, and when they can go on."""
 
     def skip(self, reason: str) -> None:
         self.skipped[reason] += 1
@@ -42,8 +46,9 @@ class Options:
     """How to run.
 
     retry: also what failed before. only: URIs to look at, of all that the source lists. prune: remove what the source
-    no longer lists. workers: reading processes; 0 leaves it to the settings. progress: called after every item.
-    confirm: asked before a prune that removes much; True goes on.
+    no longer lists. wait: for another run to end, and for a source that paused. workers: reading processes; 0 leaves
+    it to the settings. progress: called after every item. confirm: asked before a prune that removes much; True goes
+    on.
     """
 
     retry: bool = False

@@ -6,10 +6,13 @@ import base64
 import html
 from pathlib import Path
 
+from sightsound.dead import dead_links
+from sightsound.errors import MediaError
 from sightsound.moments import times
 from sightsound.opening import Sources
 from sightsound.searching import Answer, Hit
 from sightsound.thumbnails import thumbnails
+from sightsound.types import Item
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -37,39 +40,61 @@ small {{ opacity: .75 }}
 </html>
 """
 _ROW = 240
+DEAD = "its link is dead"
+_ON_ERROR = f"this.outerHTML=&#39;&lt;div class=none&gt;{DEAD}&lt;/div&gt;&#39;"
+"""For a link that dies after the sheet was written."""
 
 
-def write_sheet(path: Path, answer: Answer, sources: Sources, title: str) -> None:
-    """Write the answer's hits as a contact sheet. Hotlink-only items are shown by their URL, never copied."""
-    local = {h.item.id: h.item for h in answer.hits if not sources.of(h.item).hotlink_only}
+def write_sheet(path: Path, answer: Answer, sources: Sources, title: str) -> list[tuple[Item, MediaError]]:
+    """Write the answer's hits as a contact sheet. What lies at a URL is shown from there, never copied.
+
+    Returns the hits whose link is dead, with why; the sheet says so in their place.
+    """
+    local = [hit.item for hit in answer.hits if not _is_hotlinked(hit.item, sources)]
     shown = {hit.item.id: (hit.moments[0].start + hit.moments[0].end) / 2 for hit in answer.hits if hit.moments}
-    pictures = thumbnails(list(local.values()), sources, shown)
+    pictures = thumbnails(local, sources, shown)
+    dead = dead_links([hit.item for hit in answer.hits if _is_hotlinked(hit.item, sources)], sources)
     rows, drawn = [], False
     for hit in answer.hits:
         if hit.probable is False and not drawn:
             rows.append('<li class="line">Below this line, matches are probably chance.</li>')
             drawn = True
-        rows.append(_row(hit, sources, pictures.get(hit.item.id)))
+        rows.append(_row(hit, sources, pictures.get(hit.item.id), hit.item.id in dead))
     count = f"{len(answer.hits)} of {answer.total} items"
+    providers = dict.fromkeys(p for hit in answer.hits if (p := sources.of(hit.item).provider))
+    count += "".join(f" · {_link(words, url)}" for words, url in providers)
     page = _PAGE.format(title=html.escape(title), count=count, hits="\n".join(rows), row=_ROW)
     path.write_text(page, encoding="utf-8", errors="backslashreplace")
+    return [(hit.item, dead[hit.item.id]) for hit in answer.hits if hit.item.id in dead]
 
 
-def _row(hit: Hit, sources: Sources, picture: bytes | None) -> str:
+def _is_hotlinked(item: Item, sources: Sources) -> bool:
+    return sources.of(item).hotlink_only or item.uri.startswith(("http://", "https://"))
+
+
+def _link(words: str, url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        return html.escape(words)
+    return f'<a href="{html.escape(url)}">{html.escape(words)}</a>'
+
+
+def _row(hit: Hit, sources: Sources, picture: bytes | None, dead: bool) -> str:
     item, source = hit.item, sources.of(hit.item)
     url = source.view_url(item)
     name = html.escape(item.display_title)
     if picture:
         shown = f'<img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
-    elif url and url.startswith("https://"):
-        shown = f'<img alt="{name}" loading="lazy" src="{html.escape(url)}">'
+    elif dead:
+        shown = f'<div class="none">{DEAD}</div>'
+    elif url and url.startswith(("https://", "http://")) and item.kind in ("photo", "film"):
+        shown = f'<img alt="{name}" loading="lazy" src="{html.escape(url)}" onerror="{_ON_ERROR}">'
     else:
         shown = f'<div class="none">{item.kind}</div>'
     page_url = item.metadata.page_url
     if page_url.startswith(("https://", "http://")):
         shown = f'<a href="{html.escape(page_url)}">{shown}</a>'
     sure = "" if hit.confidence is None else f"{hit.confidence:.0%} · "
-    credit = html.escape(source.credit(item))
+    credit = "".join(_link(words, url) for words, url in source.credit_links(item))
     when = f"{times(hit.moments)} · " if hit.moments else ""
     rest = ' class="rest"' if hit.probable is False else ""
     return f"<li{rest}>{shown}<b>{name}</b><small>{sure}{when}{credit}</small></li>"

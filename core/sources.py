@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from sightsound.errors import MediaError
 from sightsound.types import Item
+
+
+@dataclass(frozen=True)
+class Paused:
+    """Why a listing stopped before its end, and when it can go on: seconds since the epoch."""
+
+    reason: str
+    until: float
 
 
 class Source:
@@ -19,17 +28,28 @@ class Source:
 
     name: the identity an item belongs to, such as `folder:/home/ann/Photos`; the same at every run.
     hotlink_only: pages show items by `view_url` and keep no copy.
-    view_hosts: hosts that `view_url` may name.
+    view_hosts: hosts that `view_url` may name; `*` for any.
+    provider: words and a URL that must be shown wherever its items are, such as "Photos provided by Pexels".
+    cursor: None for a source that always lists from the start. Else, while `items` is gone through, where a listing
+        would go on that gives the page of the item given last again, and all that follows; "" for the first page.
+    paused: set by `items` where it ends before the end, as at a rate limit; the next run goes on at `cursor`.
+    min_side: set by core: pixels of the shorter side that encoders ask of pictures. A source that may choose among
+        sizes fetches the smallest that has as many.
     """
 
     name: str = ""
     hotlink_only: bool = False
     view_hosts: tuple[str, ...] = ()
+    provider: tuple[str, str] | None = None
+    cursor: str | None = None
+    paused: Paused | None = None
+    min_side: int = 0
 
     def items(self, cursor: str | None = None) -> Iterator[Item]:
         """List every item, in an order that stays the same from run to run.
 
-        cursor: where an interrupted listing left off, for sources that can go on from there; None starts anew.
+        cursor: where an interrupted listing left off, for a source that has them; None starts anew. What was given of
+        that page before may be given again: it is known, and not read twice.
         Raises SourceError where the source as a whole can't be listed (a missing folder, a refused key), so that
         nothing is mistaken for deleted.
         """
@@ -57,9 +77,21 @@ class Source:
         """The URL at which a page may show the item, or None where the page serves it itself."""
         return None
 
+    def take(self, item: Item) -> BinaryIO:
+        """The original, for someone who wants to have it (`sightsound take`); what `open` gives may be smaller.
+
+        A source whose terms want to be told of that does so here. Raises what `open` raises.
+        """
+        return self.open(item)
+
     def credit(self, item: Item) -> str:
         """The credit line to show with the item."""
-        return credit_line(item)
+        return "".join(words for words, _ in self.credit_links(item))
+
+    def credit_links(self, item: Item) -> Sequence[tuple[str, str]]:
+        """The credit line in pieces, each with the URL that it must lead to, or ""."""
+        line = credit_line(item)
+        return [(line, "")] if line else []
 
 
 def open_regular(path: Path) -> BinaryIO:

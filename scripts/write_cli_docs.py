@@ -23,7 +23,8 @@ HEAD = """# The command line
 Made by `python scripts/write_cli_docs.py` from the help texts; `sightsound COMMAND --help` shows the same.
 
 An ITEM is an id, the beginning of one, a path or a URI. Data go to stdout, progress and remarks to stderr. Exit codes:
-0 all went well, 1 an error, 2 the command was written wrongly, 3 some items failed, 130 interrupted.
+0 all went well, 1 an error, 2 the command was written wrongly, 3 some items failed or a source stopped at its rate
+limit, 130 interrupted.
 
 ## Settings
 

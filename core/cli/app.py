@@ -7,10 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from sightsound.cli import check, copy, doctor, eval, export, failed, index, plugins, remove, search, show, status
+from sightsound.cli import (
+    check,
+    copy,
+    doctor,
+    eval,
+    export,
+    failed,
+    index,
+    plugins,
+    remove,
+    search,
+    show,
+    starter_set,
+    status,
+    take,
+)
 from sightsound.registry import Registry, registry
 
-COMMANDS = (index, search, show, status, failed, remove, export, copy, check, eval, plugins, doctor)
+COMMANDS = (index, search, show, take, status, failed, remove, export, copy, check, eval, starter_set, plugins, doctor)
 
 
 def build(found: Registry | None = None) -> typer.Typer:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -65,6 +66,12 @@ def _escaped(match: re.Match[str]) -> str:
 
 def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def clock_time(when: float) -> str:
+    """Seconds since the epoch as the time here; with the day where that is not today."""
+    then = datetime.fromtimestamp(when)
+    return then.strftime("%H:%M:%S" if then.date() == datetime.now().date() else "%Y-%m-%d %H:%M")
 
 
 def megabytes(size: int) -> str:

@@ -24,7 +24,8 @@ def index_command(
         list[str] | None,
         typer.Argument(
             metavar="SOURCE...",
-            help="Folders, files, CSV or JSONL tables. None: all that the collection knows already.",
+            help="Folders, files, CSV or JSONL tables, unsplash:WORDS, pexels:WORDS. None: all that the collection"
+            " knows already.",
         ),
     ] = None,
     plugin: Annotated[
@@ -81,7 +82,9 @@ def index_command(
         bool, typer.Option("--rebuild", help="Encode everything anew beside the old, and switch when complete.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for another index run to end.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for another index run to end, and for a source's rate limit.")
+    ] = False,
     workers: Annotated[
         int, typer.Option("--workers", metavar="N", help="Reading processes.", min=0, show_default="one a core")
     ] = 0,
@@ -111,7 +114,7 @@ def index_command(
         workers=workers,
         confirm=(lambda question: True) if yes else ask,
     )
-    wanted = [open_source(registry(), argument, _pairs(option), plugin) for argument in source or []]
+    wanted = [open_source(registry(), argument, pairs(option), plugin) for argument in source or []]
     if option and not wanted:
         raise UsageError("--option needs a source to go with")
     found, name = open_store(registry(), store, create=bool(wanted) and not dry_run), setting("collection", collection)
@@ -125,11 +128,11 @@ def index_command(
         print_json(report_object(report))
     else:
         print_report(report, dry_run)
-    if report.failed and not dry_run:
+    if (report.failed or report.paused) and not dry_run:
         raise typer.Exit(SOME_FAILED)
 
 
-def _pairs(options: list[str] | None) -> dict[str, str]:
+def pairs(options: list[str] | None) -> dict[str, str]:
     pairs = {}
     for written in options or []:
         key, equals, value = written.partition("=")

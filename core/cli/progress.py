@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sightsound.cli import interrupting
-from sightsound.cli.common import note, plural
+from sightsound.cli.common import clock_time, note, plural
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -122,9 +122,12 @@ def print_report(report: Report, dry_run: bool) -> None:
         note(f"warning: {warning}")
     for uri, reason in report.failures[:SHOWN_FAILURES]:
         note(f"failed: {uri}: {reason}")
+    for paused in report.paused:
+        again = f"run it again after {clock_time(paused.until)} to go on where it stopped, or add --wait"
+        note(f"stopped: {paused.reason}; {again}")
     if report.failed and not dry_run:
         note("All that failed, with reasons: sightsound failed")
     if report.gone:
         note(f"{plural(report.gone, 'item')} no longer in the source; to remove: add --prune")
-    if not report.listed:
+    if not report.listed and not report.paused:
         note("The source holds nothing that sightsound reads.")

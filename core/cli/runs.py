@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sightsound.cli import interrupting
+from sightsound.cli.common import clock_time, note
 from sightsound.cli.progress import Bar
 from sightsound.encoders import EncoderSet, choose, for_indexing
 from sightsound.errors import ModelError, SourceError, UsageError
@@ -14,6 +17,7 @@ from sightsound.rebuilding import rebuild
 from sightsound.registry import registry
 from sightsound.reports import Options, Report
 from sightsound.skipping import Skips
+from sightsound.sources import Paused
 from sightsound.stores.base import Collection, Store
 
 
@@ -89,8 +93,23 @@ def _counted(wanted: Sequence[OpenedSource], encoders: EncoderSet, name: str) ->
 def _run(collection: Collection, wanted: Sequence[OpenedSource], encoders: EncoderSet, options: Options) -> Report:
     total = Report()
     for one in wanted:
-        with Bar(one.source) as bar:
-            total += index(registry(), collection, one.source, encoders, replace(options, progress=bar.show))
-        if not options.dry_run:
-            one.remember(collection)
+        while True:
+            try:
+                with Bar(one.source) as bar:
+                    report = index(registry(), collection, one.source, encoders, replace(options, progress=bar.show))
+            finally:
+                if not options.dry_run and collection.count():  # also of a listing that broke off
+                    one.remember(collection)
+            if not report.paused or not options.wait or options.dry_run:
+                break
+            total += replace(report, paused=[])
+            _wait_for(report.paused[0])
+        total += report
     return total
+
+
+def _wait_for(paused: Paused) -> None:
+    note(f"{paused.reason}; waiting until {clock_time(paused.until)}")
+    while (left := paused.until - time.time()) > 0:
+        interrupting.check()
+        time.sleep(min(left, 0.5))

@@ -294,9 +294,13 @@ def _answer(plugins: Registry, collection: Collection, asked: Asked, output: Out
     answer = search(plugins, collection, of_collection(plugins, collection), query)
     sources = Sources(plugins, collection)
     if output.sheet:
+        from sightsound.dead import mark
         from sightsound.sheet import write_sheet
 
-        write_sheet(output.sheet, answer, sources, _title(asked))
+        dead = write_sheet(output.sheet, answer, sources, _title(asked))
+        marked = [mark(collection, item, error) for item, error in dead]
+        if dead:
+            note(f"{plural(len(dead), 'link is', 'links are')} dead{'; see: sightsound failed' if any(marked) else ''}")
         note(f"Contact sheet: {output.sheet}")
     if output.cut or output.edl or output.table:
         _write_cuts(answer, sources, output, _title(asked))
@@ -375,5 +379,8 @@ def _print(answer: Answer, sources: Sources) -> None:
         credit = sources.of(hit.item).credit(hit.item)
         if credit:
             say(f"                {credit}")
+    for provider in dict.fromkeys(sources.of(hit.item).provider for hit in answer.hits):
+        if provider:
+            say(": ".join(provider))
     if answer.next is not None:
         note(f"{answer.total:,} in all; more with --offset {answer.next}")

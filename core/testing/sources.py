@@ -24,6 +24,8 @@ def check_source(source: Source, most: int = 1000) -> list[Item]:
     items = list(islice(source.items(), most))
     expect(items, "the source lists nothing; give the check one that does")
     expect(items == list(islice(source.items(), most)), "a second listing differs from the first")
+    if source.cursor is not None:
+        _check_cursor(source, items)
     uris = [item.uri for item in items]
     expect(len(set(uris)) == len(uris), "two items have the same URI")
     count = source.count()
@@ -34,6 +36,16 @@ def check_source(source: Source, most: int = 1000) -> list[Item]:
     return items
 
 
+def _check_cursor(source: Source, items: list[Item]) -> None:
+    """From the cursor of any item, a listing gives it and what follows."""
+    for number, _ in enumerate(zip(source.items(), items, strict=False)):
+        cursor, rest = source.cursor, {item.uri for item in items[number:]}
+        expect(cursor is not None, "the source has a cursor at first, and none while it lists")
+        if number in (0, len(items) // 2, len(items) - 1):
+            found = {item.uri for item in islice(pickled(source, "the source").items(cursor or None), len(items))}
+            expect(rest <= found, f"a listing from the cursor '{cursor}' leaves out {len(rest - found)} items")
+
+
 def _check_item(source: Source, item: Item) -> None:
     expect(urlsplit(item.uri).scheme, f"'{item.uri}' is no URI; for a file write file_uri(path)")
     path = item.path
@@ -41,10 +53,13 @@ def _check_item(source: Source, item: Item) -> None:
     expect(item.kind in KINDS, f"{item.uri} is of the kind '{item.kind}'; there are: {', '.join(KINDS)}")
     expect(item.revision or item.kind == "text", f"{item.uri} has no revision, so that changes can't be seen")
     expect(isinstance(source.credit(item), str), f"the credit of {item.uri} is no string")
+    links = source.credit_links(item)
+    expect(all(not url or urlsplit(url).scheme in ("http", "https") for _, url in links), f"{links} lead nowhere")
     view = source.view_url(item)
     if view is not None:
         host = urlsplit(view).hostname
-        expect(host in source.view_hosts, f"{view} lies on a host that view_hosts does not name")
+        named = "*" in source.view_hosts or host in source.view_hosts
+        expect(named, f"{view} lies on a host that view_hosts does not name")
     if item.kind == "text":
         return
     with contextlib.suppress(OSError, MediaError), source.open(item) as file:  # what costs only this item

@@ -1,4 +1,4 @@
-"""Sources on this machine: folders and tables."""
+"""Sources: folders and tables on this machine, Unsplash and Pexels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from sightsound.hookspecs import Register
 def register_sources(register: Register) -> None:
     register("folder", open_folder)
     register("table", open_table)
+    register("unsplash", open_unsplash)
+    register("pexels", open_pexels)
 
 
 def open_folder(argument: str, options: Mapping[str, str]) -> Source | None:
@@ -22,5 +24,17 @@ def open_folder(argument: str, options: Mapping[str, str]) -> Source | None:
 
 def open_table(argument: str, options: Mapping[str, str]) -> Source | None:
     from sightsound.plugins.sources.table import open_table as opened
+
+    return opened(argument, options)
+
+
+def open_unsplash(argument: str, options: Mapping[str, str]) -> Source | None:
+    from sightsound.plugins.sources.unsplash import open_unsplash as opened
+
+    return opened(argument, options)
+
+
+def open_pexels(argument: str, options: Mapping[str, str]) -> Source | None:
+    from sightsound.plugins.sources.pexels import open_pexels as opened
 
     return opened(argument, options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def open_folder(argument: str, options: Mapping[str, str]) -> Source | None:
     if "://" in argument or argument.lower().endswith(TABLES):
         return None
     path = Path(argument).expanduser()
+    if re.match(r"[a-z][a-z0-9+-]+:", argument) and not path.exists():
+        return None  # unsplash:lake is another source's
     if path.suffix and not path.is_dir() and kind_of(path) is None:
         return None
     check_options(options, OPTIONS, "folder")

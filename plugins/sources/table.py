@@ -9,12 +9,16 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from sightsound import Item, Metadata, Source, file_uri
 from sightsound.errors import MediaError, SourceError
+from sightsound.fetching import Limits, reading_limits, safe_fetch
 from sightsound.plugins.sources.files import beside, check_options, file_item, kind_of
 from sightsound.plugins.sources.folder import TABLES
 from sightsound.types import ItemKind
@@ -31,6 +35,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "credit": (),
     "kind": (),
     "id": (),
+    "revision": ("etag", "version"),
 }
 """What a column may say, and other names it may have."""
 NAMED: dict[str, ItemKind] = {
@@ -40,10 +45,13 @@ NAMED: dict[str, ItemKind] = {
 }
 """What the column `kind` may say, where a file's ending says nothing."""
 SAID = ("title", "description", "author", "licence", "page_url", "date", "credit")
-OPTIONS = (*COLUMNS, "encoding", "delimiter", "root")
+OPTIONS = (*COLUMNS, "encoding", "delimiter", "root", "check")
 DELIMITERS = (",", ";", "\t", "|")
 csv.field_size_limit(10_000_000)
 
+UNASKED = "remote"
+"""The revision of what lies at a URL, where nobody says it."""
+ASKED_AT_ONCE = 64
 Row = Mapping[str, Any]
 
 
@@ -58,7 +66,11 @@ class TableSource(Source):
     """One item a row: a file, or a text where the row names no file.
 
     Paths are relative to the table's folder, or to the option `root`. Rows of one file after its first are left out.
+    What a row names by a URL is fetched when it is read, kept nowhere, and shown where it lies.
     """
+
+    view_hosts = ("*",)
+    ahead = 4
 
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
         self.path = path
@@ -72,6 +84,15 @@ class TableSource(Source):
             raise SourceError(f"There is no table {self.path}")
         self.warnings.clear()
         encoding = self._encoding()
+        items = self._items(encoding)
+        if self.options.get("check", "no").lower() in ("no", "false", "0"):
+            yield from items
+            return
+        with ThreadPoolExecutor(8) as pool:
+            while chunk := list(islice(items, ASKED_AT_ONCE)):
+                yield from pool.map(_asked, chunk)
+
+    def _items(self, encoding: str) -> Iterator[Item]:
         seen: set[int] = set()
         for number, row, columns in self._rows(encoding):
             item = self._item(row, columns)
@@ -84,12 +105,15 @@ class TableSource(Source):
                 yield item
 
     def open(self, item: Item) -> BinaryIO:
-        if item.path is None:
-            raise MediaError("it lies at a URL; this version reads local files only")
+        if _is_remote(item.uri):
+            return safe_fetch(item.uri, item.kind, limits=reading_limits()).file
         try:
             return super().open(item)
         except FileNotFoundError:
             raise MediaError(f"{self.path.name} names it, but there is no such file") from None
+
+    def view_url(self, item: Item) -> str | None:
+        return item.uri if _is_remote(item.uri) else None
 
     def beside(self, item: Item) -> list[Item]:
         return beside(item)
@@ -204,17 +228,35 @@ class TableSource(Source):
             extra={name: _text(value) for name, value in row.items() if name not in named and value not in (None, "")},
         )
         if "path" in said:
-            return self._file(str(said["path"]).strip(), metadata, str(said.get("kind", "")))
+            item = self._file(str(said["path"]).strip(), metadata, str(said.get("kind", "")))
+            told = _is_remote(item.uri) and "revision" in said
+            return replace(item, revision=str(said["revision"])) if told else item
         if not metadata.title and not metadata.description:
             return None
         digest = hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()[:16]
         return Item(f"{file_uri(self.path)}#{said.get('id', digest)}", "text", digest, metadata)
 
     def _file(self, written: str, metadata: Metadata, kind: str) -> Item:
-        remote = re.match(r"[a-z][a-z0-9+.-]+://", written, re.IGNORECASE) and not written.startswith("file://")
+        remote = _is_remote(written)
         path = self.root / Path(written.removeprefix("file://")).expanduser()
         found = kind_of(Path(urlsplit(written).path) if remote else path) or NAMED.get(kind.strip().lower(), "photo")
-        return Item(written, found, "remote", metadata) if remote else file_item(path, found, metadata)
+        return Item(written, found, UNASKED, metadata) if remote else file_item(path, found, metadata)
+
+
+def _is_remote(written: str) -> bool:
+    return re.match(r"[a-z][a-z0-9+.-]+://", written, re.IGNORECASE) is not None and not written.startswith("file://")
+
+
+def _asked(item: Item) -> Item:
+    """The item with the revision that its host tells, where it tells one."""
+    if not _is_remote(item.uri) or item.revision != UNASKED:
+        return item
+    try:
+        said = safe_fetch(item.uri, method="HEAD", limits=Limits(total=20, tries=2)).headers
+    except MediaError:
+        return item
+    told = [said[name] for name in ("etag", "last-modified", "content-length") if name in said]
+    return replace(item, revision=" ".join(told[:1] if "etag" in said else told) or UNASKED)
 
 
 def _text(value: Any) -> str:
