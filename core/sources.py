@@ -20,11 +20,14 @@ class Source:
     name: the identity an item belongs to, such as `folder:/home/ann/Photos`; the same at every run.
     hotlink_only: pages show items by `view_url` and keep no copy.
     view_hosts: hosts that `view_url` may name.
+    ahead: how many items a reading process may `open` while it reads another, in threads: for a source that is waited
+        for, such as a network. Each holds what it opened.
     """
 
     name: str = ""
     hotlink_only: bool = False
     view_hosts: tuple[str, ...] = ()
+    ahead: int = 0
 
     def items(self, cursor: str | None = None) -> Iterator[Item]:
         """List every item, in an order that stays the same from run to run.

@@ -24,7 +24,7 @@ def index_command(
         list[str] | None,
         typer.Argument(
             metavar="SOURCE...",
-            help="Folders, files, CSV or JSONL tables. None: all that the collection knows already.",
+            help="Folders, files, CSV or JSONL tables, s3://BUCKET/PREFIX. None: all that the collection knows.",
         ),
     ] = None,
     plugin: Annotated[
@@ -111,7 +111,7 @@ def index_command(
         workers=workers,
         confirm=(lambda question: True) if yes else ask,
     )
-    wanted = [open_source(registry(), argument, _pairs(option), plugin) for argument in source or []]
+    wanted = [open_source(registry(), argument, pairs(option), plugin) for argument in source or []]
     if option and not wanted:
         raise UsageError("--option needs a source to go with")
     found, name = open_store(registry(), store, create=bool(wanted) and not dry_run), setting("collection", collection)
@@ -129,11 +129,12 @@ def index_command(
         raise typer.Exit(SOME_FAILED)
 
 
-def _pairs(options: list[str] | None) -> dict[str, str]:
-    pairs = {}
+def pairs(options: list[str] | None) -> dict[str, str]:
+    """What --option says, KEY=VALUE each. Raises UsageError."""
+    found = {}
     for written in options or []:
         key, equals, value = written.partition("=")
         if not equals or not key:
             raise UsageError(f"'{written}' is not KEY=VALUE, as --option needs it")
-        pairs[key] = value
-    return pairs
+        found[key] = value
+    return found

@@ -1,4 +1,4 @@
-"""Sources on this machine: folders and tables."""
+"""Sources: folders and tables on this machine, and buckets of S3."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sightsound.hookspecs import Register
 def register_sources(register: Register) -> None:
     register("folder", open_folder)
     register("table", open_table)
+    register("s3", open_s3)
 
 
 def open_folder(argument: str, options: Mapping[str, str]) -> Source | None:
@@ -22,5 +23,11 @@ def open_folder(argument: str, options: Mapping[str, str]) -> Source | None:
 
 def open_table(argument: str, options: Mapping[str, str]) -> Source | None:
     from sightsound.plugins.sources.table import open_table as opened
+
+    return opened(argument, options)
+
+
+def open_s3(argument: str, options: Mapping[str, str]) -> Source | None:
+    from sightsound.plugins.sources.s3 import open_s3 as opened
 
     return opened(argument, options)
