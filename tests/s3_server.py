@@ -1,8 +1,9 @@
-"""A real moto server, and a proxy before it that makes it as bad as a network can be."""
+"""A real moto server, as fixtures, and a proxy before it that makes it as bad as a network can be."""
 
 from __future__ import annotations
 
 import http.client
+import os
 import random
 import socket
 import struct
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
@@ -200,3 +202,20 @@ def one_in_five(seed: int) -> Callable[[str, str, dict[str, str]], Fault]:
             return chance.choice(("503", "cut", "reset")) if chance.random() < 0.2 else ""
 
     return fault
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3]:
+    with serve() as s3:
+        yield s3
+
+
+@pytest.fixture
+def s3(server: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    """The server with an empty bucket, and its address and credentials in the environment."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.empty()

@@ -10,7 +10,6 @@ import random
 import textwrap
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from conftest import MEDIA, PHOTOS, CommandLine
 from PIL import Image
-from s3_server import BUCKET, KEY_ID, S3, SECRET, bad_network, one_in_five, serve
+from s3_server import BUCKET, KEY_ID, S3, SECRET, bad_network, one_in_five
 
 from sightsound import Item
 from sightsound.errors import MediaError, SourceError, UsageError
@@ -29,6 +28,7 @@ from sightsound.sources import Source
 from sightsound.stores.local import LocalStore
 from sightsound.testing import check_source
 
+pytest_plugins = ("s3_server",)
 PLUGIN = """
     import numpy as np
     from sightsound import EncoderSpec, ImageInput, Space, hookimpl
@@ -50,23 +50,6 @@ PLUGIN = """
         register("mean", lambda argument: [
             EncoderSpec("mean", "image", Space("mean", 3), ImageInput(8), whole, load)])
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3]:
-    with serve() as s3:
-        yield s3
-
-
-@pytest.fixture
-def s3(server: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
-    """The server with an empty bucket, and its address and credentials in the environment."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    yield server
-    server.empty()
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class LocalStore(Store):
         )
 
     def open(self, name: str, create: bool = False) -> LocalCollection:
-        folder = self._folder_of(name)
+        folder = self.folder_of(name)
         if not create and not self._is_there(name):
             raise CollectionMissing(
                 f"There is no collection '{name}' in {self._folder}. Make it with: "
@@ -58,7 +58,7 @@ class LocalStore(Store):
             return LocalCollection(folder, create)
 
     def drop(self, name: str) -> None:
-        folder = self._folder_of(name)
+        folder = self.folder_of(name)
         if not self._is_there(name):
             raise CollectionMissing(f"There is no collection '{name}' in {self._folder}.")
         with IndexerLock(folder).held(), explained(folder):
@@ -67,7 +67,7 @@ class LocalStore(Store):
         self._empty_trash()
 
     def switch(self, built: str, name: str) -> None:
-        new, old = self._folder_of(built), self._folder_of(name)
+        new, old = self.folder_of(built), self.folder_of(name)
         if built == name:
             return
         self._finish_switch(name)
@@ -83,6 +83,14 @@ class LocalStore(Store):
             intent.unlink(missing_ok=True)
         self._empty_trash()
 
+    def folder_of(self, name: str) -> Path:
+        """The folder of a collection, whether it is there or not. Raises UsageError for what can't name one."""
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"'{name}' can't name a collection: letters, digits, '-', '_' and '.' can, and no '.' at the beginning"
+            )
+        return self._folder / name
+
     def _move(self, new: Path, old: Path) -> None:
         if old.exists():
             old.rename(self._trash(old.name))
@@ -94,7 +102,7 @@ class LocalStore(Store):
         deadline = time.monotonic() + _SWITCH_SECONDS
         while intent.exists() and not (self._folder / name).exists() and time.monotonic() < deadline:
             with suppress(OSError, ValueError, KeyError, StoreError):
-                new = self._folder_of(json.loads(intent.read_text())["built"])
+                new = self.folder_of(json.loads(intent.read_text())["built"])
                 if new.exists():
                     with IndexerLock(new).held():
                         new.rename(self._folder / name)
@@ -112,10 +120,3 @@ class LocalStore(Store):
         if not database.is_file():
             self._finish_switch(name)
         return database.is_file()
-
-    def _folder_of(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise UsageError(
-                f"'{name}' can't name a collection: letters, digits, '-', '_' and '.' can, and no '.' at the beginning"
-            )
-        return self._folder / name

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from sightsound import Source, hookimpl
 from sightsound.hookspecs import Register
+
+if TYPE_CHECKING:
+    import typer
 
 
 @hookimpl
@@ -13,6 +17,13 @@ def register_sources(register: Register) -> None:
     register("folder", open_folder)
     register("table", open_table)
     register("s3", open_s3)
+
+
+@hookimpl
+def register_commands(cli: typer.Typer) -> None:
+    from sightsound.plugins.sources import commands
+
+    commands.register(cli)
 
 
 def open_folder(argument: str, options: Mapping[str, str]) -> Source | None:

@@ -33,7 +33,11 @@ def explained(kind: type[SightsoundError], place: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise kind(_refusal(error.response, place)) from error
-    except (BotoCoreError, HTTPClientError, Boto3Error) as error:
+    except Boto3Error as error:  # an upload's, around what S3 answered
+        cause = error.__context__
+        said = _refusal(cause.response, place) if isinstance(cause, ClientError) else _trouble(cause or error, place)
+        raise kind(said) from error
+    except (BotoCoreError, HTTPClientError) as error:
         raise kind(_trouble(error, place)) from error
 
 
@@ -67,7 +71,7 @@ def _refusal(response: dict[str, Any], place: str) -> str:
     return f"{place}: S3 answers {status} {code}; look at the address and the options"
 
 
-def _trouble(error: Exception, place: str) -> str:
+def _trouble(error: BaseException, place: str) -> str:
     from botocore import exceptions as known
 
     name = type(error).__name__
