@@ -17,7 +17,7 @@ from sightsound.cli.archive import Archive
 Copy = Callable[..., Path]
 COMMANDS = (
     "index", "search", "similar", "show", "status", "failed", "remove", "export", "eval", "check", "plugins", "doctor",
-    "models",
+    "models", "upload", "backup", "restore",
 )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def files_to_send(folder: Path) -> list[Path]:
 
 
 def upload(folder: Path, files: list[Path], bucket: Bucket, key: str) -> Iterator[Sent]:
-    """Bring the files into the bucket, under `key`. A file that is there, as large and no older or of the same content, is left.
+    """Bring the files into the bucket, under `key`. What is there, as large and no older or the same, is left.
 
     Raises SourceError where the bucket can't be listed, or where it takes nothing at all.
     """
