@@ -257,6 +257,7 @@ def test_a_table_that_is_none_says_so_by_its_address(s3: S3) -> None:
     [
         ("s3://AKIA:secret@media/x", {}, "Credentials do not belong"),
         ("s3:///x", {}, "names no bucket"),
+        ("s3://AKIA:secret/x", {}, "names no bucket"),
         ("s3://media/x", {"endpoint": "banana"}, "is no URL"),
         ("s3://media/x", {"endpoint": "https://me:secret@host"}, "Credentials do not belong"),
         ("s3://media/x", {"no_sign_request": "maybe"}, "write yes or no"),

@@ -55,7 +55,7 @@ def split_address(written: str) -> tuple[str, str]:
     if "@" in bucket:
         raise UsageError("Credentials do not belong in an address: write s3://BUCKET/PREFIX, --option profile=NAME")
     if not _NAME.fullmatch(bucket):
-        raise UsageError(f"'{written}' names no bucket; write s3://BUCKET/PREFIX")
+        raise UsageError("This address names no bucket; write s3://BUCKET/PREFIX")  # it may hold a key: not repeated
     return bucket, key
 
 
