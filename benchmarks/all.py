@@ -16,6 +16,7 @@ import indexing
 import knn
 import memory
 import million
+import s3
 import sound
 import start
 import towers
@@ -48,6 +49,9 @@ within a row, not between machines. Each ratio is of two measurements in one run
   photographs.
 - **kNN**: the distances to all rows as int8, the 100 nearest rows' vectors from SQLite, and their exact order; no
   filters, no checks, no items. The vectors are MiniLM's of generated sentences, the queries further ones.
+- **S3**: the local folder's time + the server's own CPU seconds ÷ cores, since it runs on the same cores: the whole
+  command `sightsound index` both times. What the server adds to each answer shall cost nothing, but overlap. Planning:
+  `index --dry-run` where the collection has all objects as they are; the listings come from a small stand-in server.
 - **Start**: what Python takes to import the libraries that the command can't do without.
 
 One benchmark alone: `python benchmarks/knn.py --count 10000`.
@@ -111,6 +115,7 @@ def main() -> None:
     rows += memory.measure((1_000, 10_000), work)
     rows += sound.measure(60, work)
     rows += film.measure(2, 10_000, work)
+    rows += s3.measure(1_000, 100_000, work)
     clip = towers.measure(1_000, work)
     large = million.measure(1_000_000, work)
     cluster, types = elastic.measure(100_000, work)

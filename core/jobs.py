@@ -103,18 +103,23 @@ class Equipment:
     memory: float
 
 
-def read_item(job: Job, equipment: Equipment, got_on: Callable[[], None] | None = None) -> Iterator[Read]:
+def read_item(
+    job: Job,
+    equipment: Equipment,
+    got_on: Callable[[], None] | None = None,
+    opened: Callable[[], BinaryIO] | None = None,
+) -> Iterator[Read]:
     """Open, read and prepare one item: the whole work of a child, and the bound that benchmarks measure.
 
     Gives what was read in parts that are bounded, the last one marked; a photograph is one part.
-    got_on: called whenever the reading of a long item has got on.
+    got_on: called whenever the reading of a long item has got on. opened: gives its bytes, if opened ahead.
     """
     is_long = job.item.kind in LONG
     got_on = got_on if got_on and is_long else _quietly
     reader = next((reader for reader in equipment.readers if reader.reads(job.item)), None)
     if reader is None:
         raise MediaError("no installed plug-in reads this kind of file; see: sightsound plugins")
-    with equipment.source.open(job.item) as file:
+    with opened() if opened else equipment.source.open(job.item) as file:
         content, size = _hash(file, got_on)
         content = content_with(content, equipment.source, job.item)
         if content in job.known:

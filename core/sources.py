@@ -35,6 +35,8 @@ class Source:
     paused: set by `items` where it ends before the end, as at a rate limit; the next run goes on at `cursor`.
     min_side: set by core: pixels of the shorter side that encoders ask of pictures. A source that may choose among
         sizes fetches the smallest that has as many.
+    ahead: how many items a reading process may `open` while it reads another, in threads: for a source that is waited
+        for, such as a network. Each holds what it opened.
     """
 
     name: str = ""
@@ -44,6 +46,7 @@ class Source:
     cursor: str | None = None
     paused: Paused | None = None
     min_side: int = 0
+    ahead: int = 0
 
     def items(self, cursor: str | None = None) -> Iterator[Item]:
         """List every item, in an order that stays the same from run to run.

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from sightsound.ahead import Opened, jobs
 from sightsound.config import number
 from sightsound.errors import MediaError, PluginError, SightsoundError
 from sightsound.jobs import LONG, Equipment, Failed, Job, Read, read_item
@@ -26,7 +27,8 @@ from sightsound.registry import explain
 from sightsound.waiting import Waiting
 
 AHEAD = 2
-"""Jobs given to a child at once, so that it need not wait for the parent between two files."""
+"""Jobs given to a child at once, so that it need not wait for the parent between two files; more, where it fetches the
+next ones while it reads one."""
 NICE = 10
 QUEUE = 64
 """Results that may wait for the caller."""
@@ -43,15 +45,15 @@ def _child(connection: Connection, equipment: Equipment) -> None:
     _give_way()
     connection.send(READY)
     with contextlib.suppress(EOFError, OSError):
-        while True:
-            for result in _results(connection.recv(), equipment, _Saying(connection)):
+        for job, opened in jobs(connection, equipment.source):
+            for result in _results(job, equipment, _Saying(connection), opened):
                 connection.send(result)
 
 
-def _results(job: Job, equipment: Equipment, got_on: Callable[[], None]) -> Iterator[Read | Failed]:
+def _results(job: Job, equipment: Equipment, got_on: Callable[[], None], opened: Opened) -> Iterator[Read | Failed]:
     """What a job comes to: its parts, or at any point that it failed."""
     try:
-        yield from read_item(job, equipment, got_on)
+        yield from read_item(job, equipment, got_on, opened)
     except MemoryError:
         yield Failed(f"reading it takes more than {equipment.memory:.0f} MB of memory")
     except SightsoundError as error:
@@ -101,6 +103,7 @@ class _Worker:
     """One child process with the jobs it was given, oldest first."""
 
     def __init__(self, context: Any, equipment: Equipment) -> None:
+        self._enough = max(AHEAD, equipment.source.ahead + 1)
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_child, args=(theirs, equipment), daemon=True)
         self.process.start()
@@ -113,7 +116,7 @@ class _Worker:
     @property
     def has_enough(self) -> bool:
         """Nothing waits behind an item that may take long, while another child is free."""
-        return len(self.jobs) >= AHEAD or any(job.item.kind in LONG for _, job in self.jobs)
+        return len(self.jobs) >= self._enough or any(job.item.kind in LONG for _, job in self.jobs)
 
     def give(self, task: Any, job: Job) -> None:
         if not self.jobs:

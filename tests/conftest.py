@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from elastic_node import Cluster, Node
 
-pytest.register_assert_rewrite("sightsound.testing.stores")
+pytest.register_assert_rewrite("sightsound.testing.stores", "s3_server")
 
 ROOT = Path(__file__).parent.parent
 MEDIA = ROOT / "examples" / "media"

@@ -17,7 +17,7 @@ from sightsound.cli.archive import Archive
 Copy = Callable[..., Path]
 COMMANDS = (
     "index", "search", "similar", "show", "status", "failed", "remove", "export", "copy", "eval", "check", "plugins",
-    "doctor", "models",
+    "doctor", "models", "upload", "backup", "restore",
 )  # fmt: skip
 
 

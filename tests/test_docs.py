@@ -17,7 +17,7 @@ from conftest import MEDIA, PHOTOS, ROOT, SIGHTSOUND, CommandLine
 
 from sightsound import hookspecs
 from sightsound.config import SETTINGS
-from sightsound.plugins.sources import folder, pexels, table, unsplash
+from sightsound.plugins.sources import bucket, folder, pexels, table, unsplash
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WRITTEN = [page for page in PAGES if page.name not in ("cli.md", "benchmarks.md")]
@@ -115,7 +115,7 @@ def test_every_hook_setting_and_page_is_documented() -> None:
     for setting in SETTINGS:
         assert f"`SIGHTSOUND_{setting.name.upper()}`" in cli
     sources = (ROOT / "docs" / "sources.md").read_text()
-    for option in (*folder.OPTIONS, *table.OPTIONS, *unsplash.OPTIONS, *pexels.OPTIONS):
+    for option in (*folder.OPTIONS, *table.OPTIONS, *bucket.OPTIONS, *unsplash.OPTIONS, *pexels.OPTIONS):
         assert f"`{option}`" in sources or f"`{option}=" in sources, option
     for names in table.COLUMNS.values():
         assert ", ".join(names) in sources

@@ -57,7 +57,8 @@ def export_command(
 def _line(item: Item, sources: Sources) -> str:
     from sightsound.answers import item_object
 
-    return json.dumps(item_object(item, sources), ensure_ascii=False) + "\n"
+    # A URL for viewing may be signed, and holds for minutes: it is no part of what is kept.
+    return json.dumps(item_object(item, sources) | {"view_url": None}, ensure_ascii=False) + "\n"
 
 
 def _add_vectors(archive: Archive, found: Collection, items: list[Item]) -> None:

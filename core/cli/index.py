@@ -24,8 +24,8 @@ def index_command(
         list[str] | None,
         typer.Argument(
             metavar="SOURCE...",
-            help="Folders, files, CSV or JSONL tables, unsplash:WORDS, pexels:WORDS. None: all that the collection"
-            " knows already.",
+            help="Folders, files, CSV or JSONL tables, s3://BUCKET/PREFIX, unsplash:WORDS, pexels:WORDS. None: all that"
+            " the collection knows already.",
         ),
     ] = None,
     plugin: Annotated[
@@ -133,10 +133,11 @@ def index_command(
 
 
 def pairs(options: list[str] | None) -> dict[str, str]:
-    pairs = {}
+    """What --option says, KEY=VALUE each. Raises UsageError."""
+    found = {}
     for written in options or []:
         key, equals, value = written.partition("=")
         if not equals or not key:
             raise UsageError(f"'{written}' is not KEY=VALUE, as --option needs it")
-        pairs[key] = value
-    return pairs
+        found[key] = value
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -55,11 +55,16 @@ class Bar:
 
 def over(things: Sequence[Thing], name: str) -> Iterator[Thing]:
     """The things one by one, with a bar on stderr where that is a terminal."""
+    yield from counted(things, len(things), name)
+
+
+def counted(things: Iterable[Thing], total: int, name: str) -> Iterator[Thing]:
+    """So many things one by one, as they come, with a bar on stderr where that is a terminal."""
     if not sys.stderr.isatty():
         yield from things
         return
     with _progress() as progress:
-        task = progress.add_task(name, total=len(things), rate="", failed="")
+        task = progress.add_task(name, total=total, rate="", failed="")
         for thing in things:
             interrupting.check()
             yield thing
@@ -78,6 +83,35 @@ def counting() -> Iterator[Callable[[str, int, int], None]]:
                 progress.update(task, description=what, completed=done, total=total)
 
         yield show
+
+
+class Bytes:
+    """A bar of bytes on stderr, where that is a terminal; `show` is told what is done, so far and in all."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Bytes:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._progress.start()
+        return self
+
+    def show(self, what: str, done: int, total: int) -> None:
+        interrupting.check()
+        if self._progress:
+            if what not in self._tasks:
+                self._tasks[what] = self._progress.add_task(what, total=total)
+            self._progress.update(self._tasks[what], completed=done)
+
+    def __exit__(self, *exception: object) -> None:
+        if self._progress:
+            self._progress.stop()
 
 
 def _progress() -> Progress:

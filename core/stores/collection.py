@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Many
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -80,6 +80,13 @@ class LocalCollection(Collection):
     def set_state(self, key: str, value: Any) -> None:
         with self._changing() as connection:
             connection.execute("INSERT OR REPLACE INTO states (key, value) VALUES (?, ?)", (key, as_json(value)))
+
+    def copy_to(self, path: Path, progress: Callable[[int, int], None]) -> None:
+        """Write the collection's database, as it is at this moment, to a new file; others may write meanwhile.
+
+        progress: told bytes so far and bytes in all.
+        """
+        self._database.copy_to(path, progress)
 
     # For the planner
 

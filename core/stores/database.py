@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ from sightsound.stores import schema
 
 BUSY_SECONDS = 30.0
 _SWITCH_SECONDS = 1.0
+_COPY_PAGES = 4096
 FULL_BELOW_BYTES = 1 << 20
 _READER_CACHE = "PRAGMA cache_size = -16000"
 _WRITER_CACHE = "PRAGMA cache_size = -64000"
@@ -75,6 +76,21 @@ class Database:
                 if writer.in_transaction:
                     writer.execute("ROLLBACK")
                 raise
+
+    def copy_to(self, path: Path, progress: Callable[[int, int], None]) -> None:
+        """Write what there is at this moment to a new file. What others write meanwhile goes on, and is not in it.
+
+        progress: told bytes so far and bytes in all.
+        """
+        with self.reading() as connection, explained(path):
+            (size,) = connection.execute("PRAGMA page_size").fetchone()
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # from here on it is one moment
+            with closing(sqlite3.connect(path)) as copy:
+                connection.backup(
+                    copy,
+                    pages=_COPY_PAGES,
+                    progress=lambda _, left, pages: progress((pages - left) * size, pages * size),
+                )
 
     def checkpoint(self) -> None:
         """Move everything into the one file, as far as readers and the disk allow."""

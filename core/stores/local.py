@@ -46,7 +46,7 @@ class LocalStore(Store):
         )
 
     def open(self, name: str, create: bool = False) -> LocalCollection:
-        folder = self._folder_of(name)
+        folder = self.folder_of(name)
         if not create and not self._is_there(name):
             raise refusals.missing(name, self._folder)
         with explained(folder / DATABASE):
@@ -57,7 +57,7 @@ class LocalStore(Store):
             return LocalCollection(folder, create)
 
     def drop(self, name: str) -> None:
-        folder = self._folder_of(name)
+        folder = self.folder_of(name)
         if not self._is_there(name):
             raise CollectionMissing(f"There is no collection '{name}' in {self._folder}.")
         with IndexerLock(folder).held(), explained(folder):
@@ -66,7 +66,7 @@ class LocalStore(Store):
         self._empty_trash()
 
     def switch(self, built: str, name: str) -> None:
-        new, old = self._folder_of(built), self._folder_of(name)
+        new, old = self.folder_of(built), self.folder_of(name)
         if built == name:
             return
         self._finish_switch(name)
@@ -93,6 +93,10 @@ class LocalStore(Store):
             problems.append(f"{place} can't be written by this user; indexing needs --store elsewhere")
         return {"free disk": f"{free / 1e6:,.1f} MB"}, problems
 
+    def folder_of(self, name: str) -> Path:
+        """The folder of a collection, whether it is there or not. Raises UsageError for what can't name one."""
+        return self._folder / refusals.check_name(name)
+
     def _move(self, new: Path, old: Path) -> None:
         if old.exists():
             old.rename(self._trash(old.name))
@@ -104,7 +108,7 @@ class LocalStore(Store):
         deadline = time.monotonic() + _SWITCH_SECONDS
         while intent.exists() and not (self._folder / name).exists() and time.monotonic() < deadline:
             with suppress(OSError, ValueError, KeyError, StoreError):
-                new = self._folder_of(json.loads(intent.read_text())["built"])
+                new = self.folder_of(json.loads(intent.read_text())["built"])
                 if new.exists():
                     with IndexerLock(new).held():
                         new.rename(self._folder / name)
@@ -122,6 +126,3 @@ class LocalStore(Store):
         if not database.is_file():
             self._finish_switch(name)
         return database.is_file()
-
-    def _folder_of(self, name: str) -> Path:
-        return self._folder / refusals.check_name(name)

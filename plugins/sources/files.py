@@ -7,7 +7,7 @@ import re
 import stat
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from sightsound import Item, Metadata, file_uri
 from sightsound.errors import UsageError
@@ -21,7 +21,7 @@ KINDS: dict[str, ItemKind] = {
 """Kind by extension, of what installed readers read."""
 
 
-def kind_of(path: Path) -> ItemKind | None:
+def kind_of(path: PurePath) -> ItemKind | None:
     return KINDS.get(path.suffix[1:].lower())
 
 
@@ -55,6 +55,12 @@ def subtitles_of(path: Path) -> list[Path]:
     found = _subtitles_in(path.parent, changed)
     stem = path.stem
     return [path.parent / name for name in found if name.startswith(stem) and _LANGUAGE.fullmatch(name[len(stem) :])]
+
+
+def subtitle_of(name: str, film: str) -> bool:
+    """Whether a file or key of this name holds subtitles of that film."""
+    stem = film.rpartition(".")[0]
+    return name.startswith(stem) and _LANGUAGE.fullmatch(name[len(stem) :]) is not None
 
 
 _LANGUAGE = re.compile(r"(\.[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,4})?)?(\.(forced|sdh|cc))?\.(srt|vtt)", re.IGNORECASE)

@@ -74,6 +74,8 @@ class TableSource(Source):
 
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
         self.path = path
+        self.place = str(path)
+        self.uri = file_uri(path)
         self.options = options
         self.root = Path(options.get("root", path.parent)).expanduser()
         self.name = f"table:{os.fsencode(path).decode('utf-8', 'backslashreplace')}"
@@ -139,7 +141,7 @@ class TableSource(Source):
                     decoder.decode(raw)
         except UnicodeDecodeError as error:
             raise SourceError(
-                f"{self.path} is not {encoding.upper().removesuffix('-SIG')}"
+                f"{self.place} is not {encoding.upper().removesuffix('-SIG')}"
                 f" (byte 0x{error.object[error.start]:02x} in line {line}):"
                 " save it as UTF-8, or add --option encoding=latin-1"
             ) from error
@@ -167,7 +169,7 @@ class TableSource(Source):
             for number, row in enumerate(reader, 1):
                 yield number, {key: value for key, value in row.items() if key and value}, columns
         except csv.Error as error:
-            raise SourceError(f"{self.path} can't be read after line {reader.line_num}: {error}") from error
+            raise SourceError(f"{self.place} can't be read after line {reader.line_num}: {error}") from error
 
     def _json_rows(self, file: Any) -> Iterator[tuple[int, Row, Mapping[str, str]]]:
         """Rows may differ in their columns; a mapped one that none has is told at the end."""
@@ -210,10 +212,10 @@ class TableSource(Source):
         has = f"it has: {', '.join(names)}"
         for field in COLUMNS:
             if field in self.options and field not in columns:
-                raise SourceError(f"{self.path} has no column '{self.options[field]}' for the {field}; {has}")
+                raise SourceError(f"{self.place} has no column '{self.options[field]}' for the {field}; {has}")
         if not columns.keys() & {"path", "title", "description"}:
             raise SourceError(
-                f"{self.path} has no column for a path, title or description; {has}."
+                f"{self.place} has no column for a path, title or description; {has}."
                 " Say which is which: --option path=COLUMN"
             )
 
@@ -234,7 +236,7 @@ class TableSource(Source):
         if not metadata.title and not metadata.description:
             return None
         digest = hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        return Item(f"{file_uri(self.path)}#{said.get('id', digest)}", "text", digest, metadata)
+        return Item(f"{self.uri}#{said.get('id', digest)}", "text", digest, metadata)
 
     def _file(self, written: str, metadata: Metadata, kind: str) -> Item:
         remote = _is_remote(written)
