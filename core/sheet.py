@@ -80,7 +80,7 @@ def _link(words: str, url: str) -> str:
 
 def _row(hit: Hit, sources: Sources, picture: bytes | None, dead: bool) -> str:
     item, source = hit.item, sources.of(hit.item)
-    url = source.view_url(item) if source.hotlink_only else None  # others' may be signed, and a sheet is kept
+    url = source.view_url(item) if _is_hotlinked(item, sources) else None  # others' may be signed, and a sheet is kept
     name = html.escape(item.display_title)
     if picture:
         shown = f'<img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'

@@ -422,7 +422,10 @@ def test_a_host_gets_few_connections_at_once(allowed: Callable[[Web], None]) -> 
 
 
 NETWORK = {"urllib.request", "http.client", "socket", "requests", "httpx", "urllib3", "aiohttp", "ftplib", "websockets"}
-MAY = {"core/wires.py", "core/addresses.py", "core/fetching.py", "core/stores/lock.py"}
+MAY = {
+    *("core/wires.py", "core/addresses.py", "core/fetching.py"),
+    *("core/stores/refusals.py", "core/stores/elastic/lock.py"),
+}
 """What looks hosts up, connects and speaks to them; a lock asks this machine's own name. Clients of a service that the
 user names (S3, Elasticsearch, the Hugging Face hub) open no URL that data give."""
 

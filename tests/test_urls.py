@@ -136,7 +136,7 @@ def installed(tmp_path: Path) -> dict[str, str]:
     """The example, installed into a folder of its own as pip lays it out."""
     folder, build = tmp_path / "site", tmp_path / "build"
     shutil.copytree(ROOT / "examples" / "sightsound-museum", build)
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
     subprocess.run([*pip, "--target", folder, build], check=True, capture_output=True)
     return {"PYTHONPATH": str(folder)}
 

@@ -126,6 +126,7 @@ def open_container(file: BinaryIO, demuxer: str) -> Any:
     try:
         return av.open(
             file,
+            "r",  # a temporary file's own mode would open it to be written
             format=None,
             options={"format_whitelist": demuxer, "protocol_whitelist": "", "enable_drefs": "0"},
             metadata_errors="replace",

@@ -115,7 +115,7 @@ class TableSource(Source):
             raise MediaError(f"{self.path.name} names it, but there is no such file") from None
 
     def view_url(self, item: Item) -> str | None:
-        return item.uri if _is_remote(item.uri) else None
+        return item.uri if item.kind != "text" and _is_remote(item.uri) else None
 
     def beside(self, item: Item) -> list[Item]:
         return beside(item)

@@ -29,7 +29,7 @@ def open_container(file: BinaryIO, demuxer: str) -> Any:
     av.logging.set_level(None)
     options = {"format_whitelist": demuxer, "protocol_whitelist": "none", "max_streams": str(STREAMS)}
     try:
-        return av.open(file, format=demuxer, options=options, metadata_errors="replace")
+        return av.open(file, "r", format=demuxer, options=options, metadata_errors="replace")
     except MemoryError:
         raise MediaError(f"it has more than {STREAMS} streams, or takes too much memory to open") from None
     except Exception as error:  # FFmpeg's errors are of many classes
