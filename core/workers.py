@@ -29,6 +29,8 @@ from sightsound.waiting import Waiting
 AHEAD = 2
 """Jobs given to a child at once, so that it need not wait for the parent between two files; more, where it fetches the
 next ones while it reads one."""
+STARTS = 3
+"""Processes that die before they are ready, one after the other, until it is given up: one may have been killed."""
 NICE = 10
 QUEUE = 64
 """Results that may wait for the caller."""
@@ -147,6 +149,7 @@ class Workers:
         self._thread: threading.Thread | None = None
         self._count = processes
         self._workers: list[_Worker] = []
+        self._failed_starts = 0
 
     def __enter__(self) -> Workers:
         return self
@@ -235,6 +238,7 @@ class Workers:
     def _take(self, worker: _Worker, result: Any, size: int) -> None:
         if result == READY:
             worker.ready = True
+            self._failed_starts = 0
         elif result == GOT_ON:
             worker.got_on = True
         elif isinstance(result, Read) and not result.last:
@@ -250,7 +254,11 @@ class Workers:
         worker.kill()
         self._workers.remove(worker)
         if not worker.ready:
-            raise PluginError(f"A reading process could not start: {reason}. See: sightsound doctor")
+            self._failed_starts += 1
+            if self._failed_starts == STARTS:
+                raise PluginError(f"Reading processes can't start: {reason}. See: sightsound doctor")
+            again.extend(worker.jobs)
+            return
         self._put((worker.jobs.popleft()[0], Failed(reason)))
         again.extend(worker.jobs)
 

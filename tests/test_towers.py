@@ -63,7 +63,9 @@ def unit(tensor: Any) -> Vectors:
 
 
 def cosines(some: Any, others: Any) -> Vectors:
-    return (np.stack(list(some)) * np.stack(list(others))).sum(axis=1)
+    """Of rows that may be rounded to float16, and so a little off unit length."""
+    one, other = np.stack(list(some)), np.stack(list(others))
+    return (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
 
 
 def towers(encoders: EncoderSet) -> dict[str, ChosenEncoder]:

@@ -14,11 +14,19 @@ def register_readers(register: Register) -> None:
 
 @hookimpl
 def register_encoders(register: Register) -> None:
-    for name in ("starter", "clip", "hf", "look"):
+    for name in ("starter", "clip", "look"):
         register(name, look_set)
+    register("hf", beside_pictures)
 
 
 def look_set(argument: str) -> list[EncoderSpec]:
     from sightsound.plugins.video.look import look
 
     return [look()]
+
+
+def beside_pictures(argument: str) -> list[EncoderSpec]:
+    """Sentence models read no pictures, and so no films."""
+    from sightsound.plugins.towers.sets import resolve
+
+    return look_set("") if resolve("hf", argument).pixels is not None else []
