@@ -36,6 +36,18 @@ class Entry:
     replaces: frozenset[SegmentKind] | None = None
 
 
+def each_item_once(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """The entries in batches, in their order, in none of which an item comes twice."""
+    batch: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.item.id in batch:
+            yield list(batch.values())
+            batch = {}
+        batch[entry.item.id] = entry
+    if batch:
+        yield list(batch.values())
+
+
 @dataclass(frozen=True)
 class EncoderRecord:
     """An encoder that a collection was built with: the user's set, the spec's name, what it fills."""

@@ -6,14 +6,14 @@ import itertools
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from sightsound.stores import shelves, words
-from sightsound.stores.base import Entry
+from sightsound.stores.base import Entry, each_item_once
 from sightsound.stores.fields import clean, passages, word_values
 from sightsound.stores.refusals import check_stored_dims, rounded
 from sightsound.stores.rows import item_values, json_list
@@ -66,7 +66,7 @@ class _Known:
 def put(connection: sqlite3.Connection, entries: Sequence[Entry], last: bool) -> list[Shelved]:
     """Write entries; returns the vectors that were added, for the scan caches."""
     shelved = []
-    for batch in _each_item_once(entries):
+    for batch in each_item_once(entries):
         shelved += _Batch(connection, batch, last).write()
     return shelved
 
@@ -261,17 +261,6 @@ class _Batch:
 def _says_only(entry: Entry) -> bool:
     """Whether the entry is about what is said of the item and leaves its segments alone."""
     return entry.replaces == frozenset() and not entry.segments
-
-
-def _each_item_once(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    batch: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.item.id in batch:
-            yield list(batch.values())
-            batch = {}
-        batch[entry.item.id] = entry
-    if batch:
-        yield list(batch.values())
 
 
 def _remove_segments(connection: sqlite3.Connection, item: int, kinds: Iterable[str] | None) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from sightsound.errors import StoreError
-from sightsound.stores.base import Entry
+from sightsound.stores.base import Entry, each_item_once
 from sightsound.stores.elastic import bulk, documents, reading
 from sightsound.stores.elastic.bulk import Operation
 from sightsound.stores.elastic.documents import Known, Pending, Row
@@ -74,7 +74,7 @@ class Writer:
         """Returns why Elasticsearch refused segments of some items, by id; nothing of these was acknowledged."""
         refused: dict[str, str] = {}
         # All are looked at before the first is written.
-        batches = [(batch, self._stored_vectors(batch)) for batch in _each_item_once(entries)]
+        batches = [(batch, self._stored_vectors(batch)) for batch in each_item_once(entries)]
         for batch, stored in batches:
             refused |= self._put(batch, stored, last)
         return refused
@@ -296,17 +296,6 @@ def every(known: Known) -> list[tuple[str, str]]:
 def _gone(before: Known, after: Known) -> list[tuple[str, str]]:
     kept = set(every(after))
     return [one for one in every(before) if one not in kept]
-
-
-def _each_item_once(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    batch: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.item.id in batch:
-            yield list(batch.values())
-            batch = {}
-        batch[entry.item.id] = entry
-    if batch:
-        yield list(batch.values())
 
 
 def fail(writer: Writer, item: Item, reason: str) -> None:
