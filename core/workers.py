@@ -114,17 +114,18 @@ class _Worker:
         self.jobs: deque[tuple[Any, Job]] = deque()
         self.since = time.monotonic()
         self.got_on = False
+        self.gone = False
 
     @property
     def has_enough(self) -> bool:
         """Nothing waits behind an item that may take long, while another child is free."""
-        return len(self.jobs) >= self._enough or any(job.item.kind in LONG for _, job in self.jobs)
+        return self.gone or len(self.jobs) >= self._enough or any(job.item.kind in LONG for _, job in self.jobs)
 
     def give(self, task: Any, job: Job) -> None:
         if not self.jobs:
             self.since = time.monotonic()
-        self.jobs.append((task, job))
         self.connection.send(job)
+        self.jobs.append((task, job))
 
     def kill(self) -> None:
         self.connection.close()
@@ -200,12 +201,12 @@ class Workers:
                     if job is None:
                         self._put((task, None))
                     else:
-                        worker.give(task, job)
+                        self._give(worker, task, job, again)
                 if self._stopping.is_set():
                     return
             while again and (worker := self._free()) is not None:
-                worker.give(*again.popleft())
-            busy = [worker for worker in self._workers if worker.jobs]
+                self._give(worker, *again.popleft(), again)
+            busy = [worker for worker in self._workers if worker.jobs or worker.gone]
             if not busy and not again and not more:
                 break
             self._receive(busy, again)
@@ -219,6 +220,13 @@ class Workers:
             return self._workers[-1]
         least = min(self._workers, key=lambda worker: (worker.has_enough, len(worker.jobs)))
         return None if least.has_enough else least
+
+    def _give(self, worker: _Worker, task: Any, job: Job, again: deque[tuple[Any, Job]]) -> None:
+        try:
+            worker.give(task, job)
+        except OSError:  # it died since it was last heard of; what it had read by then is still to be received
+            worker.gone = True
+            again.append((task, job))
 
     def _receive(self, busy: list[_Worker], again: deque[tuple[Any, Job]]) -> None:
         ready = wait([worker.connection for worker in busy], timeout=0.2)
@@ -257,9 +265,8 @@ class Workers:
             self._failed_starts += 1
             if self._failed_starts == STARTS:
                 raise PluginError(f"Reading processes can't start: {reason}. See: sightsound doctor")
-            again.extend(worker.jobs)
-            return
-        self._put((worker.jobs.popleft()[0], Failed(reason)))
+        elif worker.jobs:
+            self._put((worker.jobs.popleft()[0], Failed(reason)))
         again.extend(worker.jobs)
 
     def _put(self, result: Any, size: int = 0) -> None:

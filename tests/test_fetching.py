@@ -237,7 +237,7 @@ def test_one_private_address_among_public_ones_refuses_the_name(canary: Web, mon
 
 
 def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(20))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(20) or [])
     begun = time.monotonic()
     with pytest.raises(FetchFailed, match=r"slow\.example"):
         safe_fetch("http://slow.example/", limits=Limits(connect=0.3, tries=1))
