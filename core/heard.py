@@ -20,12 +20,12 @@ from sightsound.types import Segment, Vectors
 WORDS = (
     "speech", "a crowd talking", "laughter", "crying", "a baby", "children playing", "shouting", "whispering",
     "singing", "a choir", "applause", "cheering", "coughing", "snoring", "footsteps", "breathing",
-    "music", "piano", "guitar", "violin", "fiddle", "cello", "an orchestra", "flute", "clarinet", "saxophone", "trumpet",
-    "organ", "accordion", "harp", "bagpipes", "drums", "hand drums", "bells", "a gong", "xylophone", "a didgeridoo",
+    "music", "piano", "guitar", "violin", "fiddle", "cello", "an orchestra", "flute", "clarinet", "saxophone",
+    "trumpet",     "organ", "accordion", "harp", "bagpipes", "drums", "hand drums", "bells", "a gong", "xylophone", "a didgeridoo",
     "electronic music", "rock music", "jazz", "folk music", "harmonica", "banjo", "sitar", "a bass guitar",
-    "a dog barking", "a cat", "birdsong", "a crow", "a rooster", "a hen", "a duck", "a goose", "an owl", "pigeons",
-    "a cow", "a sheep", "a goat", "a pig", "a horse", "a lion", "a wolf", "a monkey", "an elephant", "frogs", "crickets",
-    "bees", "a mosquito", "a snake", "a whale", "a mouse",
+    "a dog", "a cat", "birdsong", "a crow", "a rooster", "a hen", "a duck", "a goose", "an owl", "pigeons",
+    "a cow", "a sheep", "a goat", "a pig", "a horse", "a lion", "a wolf", "a monkey", "an elephant", "frogs",
+    "crickets", "bees", "a mosquito", "a snake", "a whale", "a mouse",
     "wind", "rain", "thunder", "waves", "a stream", "a waterfall", "fire crackling", "rustling leaves",
     "a car", "traffic", "a truck", "a bus", "a motorcycle", "a train", "an aeroplane", "a helicopter", "a boat",
     "a siren", "a horn", "an engine", "brakes squealing", "a bicycle",
@@ -68,4 +68,6 @@ def _encoded(encoder: ChosenEncoder) -> dict[str, Vectors]:
     """The words by space, float32 (n, dims); made once a process, as their encoder is loaded once."""
     made = encoder.encode([encoder.spec.prepare(word) for word in WORDS], "query")
     zero = {space.name: np.zeros(space.dims, np.float32) for space in encoder.spec.spaces}
-    return {space: np.stack([zero[space] if one is None else one for one in vectors]) for space, vectors in made.items()}
+    return {
+        space: np.stack([zero[space] if one is None else one for one in vectors]) for space, vectors in made.items()
+    }
