@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from flask import Flask
 
-from sightsound.webapp import api, asking, errors, site
-from sightsound.webapp.pages import search
+from sightsound.webapp import api, asking, errors, picking, site
+from sightsound.webapp.pages import basket, item, search
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import Site
 
@@ -29,7 +29,7 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     errors.register(app)
     asking.register(app)
     app.jinja_env.globals["media_url"] = _media_url
-    for blueprint in (api.pages, search.pages):
+    for blueprint in (api.pages, picking.pages, search.pages, item.pages, basket.pages):
         app.register_blueprint(blueprint)
     made.registry.call_each("register_pages", lambda plugin: {"app": app})
     return app
