@@ -22,6 +22,7 @@ from sightsound.errors import CollectionBusy, NewerSchema, StoreError
 from sightsound.stores import open_elasticsearch, open_local
 from sightsound.stores.base import Collection, EncoderRecord, Entry
 from sightsound.stores.elastic import bodies
+from sightsound.stores.elastic.mapping import SCHEMA
 from sightsound.stores.elastic.store import ElasticStore
 from sightsound.stores.local import LocalStore
 from sightsound.testing.stores import BLUE, GREEN, RED, StoreContract, entry, found, item, parse
@@ -116,10 +117,11 @@ def test_indices_are_made_from_the_encoders(store: ElasticStore, elasticsearch: 
 def test_what_a_newer_sightsound_wrote_is_refused(store: ElasticStore, elasticsearch: str) -> None:
     store.open("default", create=True).close()
     (name,) = indices(elasticsearch, store)
-    ask(elasticsearch, "PUT", f"/{name}/_mapping", {"_meta": {"sightsound": {"schema": 99, "collection": "default"}}})
+    about = {"collection": "default"}
+    ask(elasticsearch, "PUT", f"/{name}/_mapping", {"_meta": {"sightsound": {**about, "schema": 99}}})
     with pytest.raises(NewerSchema, match="upgrade sightsound"):
         store.open("default")
-    ask(elasticsearch, "PUT", f"/{name}/_mapping", {"_meta": {"sightsound": {"schema": 1, "collection": "default"}}})
+    ask(elasticsearch, "PUT", f"/{name}/_mapping", {"_meta": {"sightsound": {**about, "schema": SCHEMA}}})
 
 
 def test_collections_whose_names_are_alike_are_apart(store: ElasticStore) -> None:
