@@ -12,6 +12,10 @@ from sightsound.filters import WORD_FIELDS
 
 SCHEMA = 2
 """Grows when the mapping changes; `_meta` of every index says with which it was made."""
+OLDEST = 1
+"""The oldest that can still be searched, to be built anew beside it."""
+SINCE_2 = frozenset({"colour", "orientation"})
+"""Fields of filters that collections of schema 1 lack."""
 TYPES = ("int8_hnsw", "bbq_hnsw", "hnsw", "flat")
 QUANTISED = ("int8_hnsw", "bbq_hnsw")
 OVERSAMPLE_INT8 = 2.0
