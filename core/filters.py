@@ -9,7 +9,7 @@ from typing import Literal
 
 from sightsound.errors import UsageError
 
-WORD_FIELDS = ("kind", "tag", "author", "licence", "source", "format")
+WORD_FIELDS = ("kind", "tag", "author", "licence", "source", "format", "colour", "orientation")
 NUMBER_FIELDS = ("width", "height", "bytes", "duration")
 FIELDS = (*WORD_FIELDS, "date", *NUMBER_FIELDS)
 Operator = Literal["is", ">=", "<="]

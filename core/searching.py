@@ -7,8 +7,9 @@ The command line, the JSON API and the site all call `search`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -21,7 +22,7 @@ from sightsound.filters import Filters
 from sightsound.fusing import Candidate, Match, fuse, matches
 from sightsound.jobs import Equipment, Job
 from sightsound.media import missing
-from sightsound.moments import Moment, followed, moments
+from sightsound.moments import Followed, Moment, followed, moments
 from sightsound.opening import open_source
 from sightsound.registry import Registry
 from sightsound.sources import Source
@@ -95,12 +96,17 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """total: items that can be paged; it may grow where a large collection is paged deeper."""
+    """total: items that can be paged; it may grow where a large collection is paged deeper.
+
+    likely: ids of the probable hits, whichever are on this page, best first, at most DEPTH; of those whose confidence
+    can't be told too. A filter alone has none: all that it lists is meant.
+    """
 
     hits: Sequence[Hit]
     total: int
     next: int | None
     parts: Sequence[Part] = ()
+    likely: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ def _followed(
         if one.item_id in items
     ]
     end = query.offset + len(page)
-    return Answer(hits, len(found), end if end < len(found) else None, (*query.parts, query.then))
+    return Answer(hits, len(found), end if end < len(found) else None, (*query.parts, query.then), _likely(found))
 
 
 def _listed(collection: Collection, query: Query) -> Answer:
@@ -209,7 +215,12 @@ def _paged(collection: Collection, query: Query, ranked: list[Candidate]) -> Ans
         item = items[candidate.item_id]
         hits.append(Hit(item, candidate.total, candidate.confidence, shown, matched, moments(placed)))
     end = query.offset + len(page)
-    return Answer(hits, len(ranked), end if end < len(ranked) else None, query.parts)
+    return Answer(hits, len(ranked), end if end < len(ranked) else None, query.parts, _likely(ranked))
+
+
+def _likely(ranked: Iterable[Candidate | Followed]) -> list[str]:
+    likely = (one.item_id for one in ranked if one.confidence is None or one.confidence >= PROBABLE)
+    return list(islice(likely, DEPTH))
 
 
 class _Searcher:
