@@ -95,7 +95,7 @@ class Site:
     def _read(self, part: FilePart) -> Part:
         """The part with its vectors: an upload is read once for its pages and facets, and few are at a time."""
         encoders = self.encoders
-        key = (part.path, part.path.stat().st_mtime_ns, id(encoders), frozenset(self.collection.counts()))
+        key = (part.path, id(encoders), frozenset(self.collection.counts()))
         with self._reading:
             with self._guard:
                 known = self._read_parts.pop(key, None)
