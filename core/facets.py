@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from sightsound.filters import Condition, Filters
 from sightsound.stores.fields import number, word_values, year
 from sightsound.types import Item
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 WORDS = ("kind", "source", "tag", "author", "licence", "colour", "orientation")
 FACETS = (*WORDS, "date", "duration")
 """Values of `date` are years, the newest first; those of `duration` are keys of DURATIONS, in their order."""
-DURATIONS: dict[str, tuple[float, float | None]] = {
+DURATIONS: dict[str, tuple[float, float]] = {
     "0-10": (0, 10),
     "10-60": (10, 60),
     "60-300": (60, 300),
     "300-1200": (300, 1200),
     "1200-3600": (1200, 3600),
-    "3600-": (3600, None),
+    "3600-": (3600, math.inf),
 }
-"""Lengths in seconds, from and to; both ends belong."""
+"""Lengths in seconds, from and to; both ends belong, as in the condition `duration=10-60`."""
 LIMIT = 20
 Counts = dict[str, list[tuple[str, int]]]
 """Field -> (value as it is written, how many items have it), the commonest first."""
@@ -71,9 +71,8 @@ def counted(items: Iterable[Item], limit: int = LIMIT) -> Counts:
         found[field] = commonest(found[field], limit)
     found["date"] = sorted(Counter(filter(None, map(year, items))).items(), reverse=True)[:limit]
     lengths = [length for item in items if (length := number(item.facts.get("duration"))) is not None]
-    found["duration"] = in_order(
-        {key: sum(_within(length, *DURATIONS[key]) for length in lengths) for key in DURATIONS}
-    )
+    spans = {key: sum(low <= length <= high for length in lengths) for key, (low, high) in DURATIONS.items()}
+    found["duration"] = in_order(spans)
     return found
 
 
@@ -86,22 +85,6 @@ def in_order(durations: Mapping[str, int]) -> list[tuple[str, int]]:
     return [(key, durations[key]) for key in DURATIONS if durations.get(key)]
 
 
-def duration_filter(keys: Sequence[str]) -> Filters:
-    """Conditions for lengths from the first to the last of these keys of DURATIONS. Raises KeyError."""
-    bounds = [DURATIONS[key] for key in keys]
-    if not bounds:
-        return ()
-    highest = [high for _, high in bounds if high is not None]
-    made = [Condition("duration", ">=", (min(low for low, _ in bounds),))]
-    if len(highest) == len(bounds):
-        made.append(Condition("duration", "<=", (max(highest),)))
-    return tuple(made)
-
-
 def _words_once(item: Item) -> Iterable[tuple[str, str, str]]:
     """A word that the item writes in several ways counts once."""
     return {(field, folded): (field, folded, word) for field, folded, word in sorted(word_values(item))[::-1]}.values()
-
-
-def _within(length: float, low: float, high: float | None) -> bool:
-    return length >= low and (high is None or length <= high)

@@ -134,7 +134,7 @@ def test_what_an_older_sightsound_wrote_is_searched_and_built_anew(store: Elasti
     old = store.open("default")
     assert found(old, RED) == [item("a.jpg").id] and old.facets()["kind"] == [("photo", 1)]
     for ask_old in (lambda: old.count(parse("colour=red")), lambda: old.put([entry(item("b.jpg"), RED)])):
-        with pytest.raises(StoreError, match="older sightsound.*index --rebuild --collection default"):
+        with pytest.raises(StoreError, match=r"older sightsound.*index --rebuild --collection default"):
             ask_old()
     with old.writing():
         beside = store.open("default.rebuilt", create=True)

@@ -168,13 +168,10 @@ def facets(connection: sqlite3.Connection, filters: Filters, limit: int) -> Coun
         "GROUP BY year ORDER BY year DESC LIMIT ?",
         (*values, limit),
     ).fetchall()
-    lengths = ", ".join(
-        f"total(i.duration >= {low}{'' if high is None else f' AND i.duration <= {high}'})"
-        for low, high in DURATIONS.values()
-    )
-    row = connection.execute(
-        f"SELECT {lengths} FROM items i WHERE i.duration IS NOT NULL AND {condition}", values
-    ).fetchone()
+    lengths = ", ".join(["total(i.duration BETWEEN ? AND ?)"] * len(DURATIONS))
+    bounds = [bound for pair in DURATIONS.values() for bound in pair]
+    query = f"SELECT {lengths} FROM items i WHERE i.duration IS NOT NULL AND {condition}"
+    row = connection.execute(query, (*bounds, *values)).fetchone()
     found["duration"] = in_order({key: int(n) for key, n in zip(DURATIONS, row, strict=True)})
     return found
 

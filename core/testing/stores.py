@@ -671,6 +671,10 @@ class StoreContract:
         "bytes<=100": "rock",
         "duration>=60": "film",
         "duration<=60": "",
+        "duration=10-90.5": "film",
+        "width=10-800": "sea rock",
+        "width=801-": "film",
+        "width=11-799": "",
         "date=2024": "sea film",
         "date=2024-05": "sea",
         "date=2024-05-01": "sea",
@@ -731,6 +735,7 @@ class StoreContract:
         assert collection.count((Condition("tag", "is", ("y", "x")),)) == 2
         assert collection.count((Condition("width", "is", (10.0, 20.0, 30.0)),)) == 2
         assert collection.count((Condition("tag", "is", ()),)) == 0
+        assert collection.count((Condition("width", "between", (1.0, 11.0, 19.0, 20.0)),)) == 2
 
     HOSTILE = (
         "' OR 1=1 --",
@@ -769,6 +774,8 @@ class StoreContract:
             Condition("width", "is", ("1 OR 1",)),
             Condition("date", "is", ("' OR 1=1 --",)),
             Condition("author", ">=", ("a",)),
+            Condition("author", "between", ("a", "b")),
+            Condition("width", "between", (1.0, 2.0, 3.0)),
             Condition("width", "; --", (1.0,)),  # type: ignore[arg-type]
         ],
     )

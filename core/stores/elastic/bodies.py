@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection as Many
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -58,10 +59,16 @@ def _condition(condition: Condition) -> Query:
         numbers = [float(value) for value in condition.values]
         if condition.operator == "is":
             return {"terms": {condition.field: numbers}}
+        if condition.operator == "between":
+            return _any([_between(condition.field, *pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)])
         bound = "gte" if condition.operator == ">=" else "lte"
         return _any([{"range": {condition.field: {bound: value}}} for value in numbers])
     field = "item_kind" if condition.field == "kind" else condition.field
     return terms(field, [clean(str(value)).casefold() for value in condition.values])
+
+
+def _between(field: str, low: float, high: float) -> Query:
+    return {"range": {field: {"gte": low} if high == math.inf else {"gte": low, "lte": high}}}
 
 
 def _date(operator: str, date: str) -> Query:
@@ -168,10 +175,7 @@ def facets(filters: Filters, limit: int) -> dict[str, Any]:
             folded["aggs"] = {"written": {"terms": {"field": f"written.{field}", "size": 50}}}
         aggs[field] = folded
     aggs["date"] = {"terms": {"field": "year", "size": limit, "order": {"_key": "desc"}}}
-    lengths = {
-        key: {"range": {"duration": {"gte": low, **({} if high is None else {"lte": high})}}}
-        for key, (low, high) in DURATIONS.items()
-    }
+    lengths = {key: _between("duration", *bounds) for key, bounds in DURATIONS.items()}
     aggs["duration"] = {"filters": {"filters": lengths}}
     return {"query": seen(filters), "size": 0, "aggs": aggs, "track_total_hits": False}
 
