@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request
 
@@ -58,7 +58,7 @@ def item(id: str) -> str | Response:
         hotlinked=here.sources.of(one).hotlink_only,
         weights=weights,
         alike=_alike(here, one, weights) if wants_alike and one.kind == "film" else None,
-        carried=parse_qsl(urlsplit(asking.url()).query),
+        carried=asking.arguments(),
     )
 
 
