@@ -117,6 +117,24 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 
 
 @pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """The demo photographs, sounds and films. Tests may search this collection, not change it."""
+    line = CommandLine(tmp_path_factory.mktemp("whole"))
+    for table in ("media", "sounds", "films"):
+        line("index", MEDIA / f"{table}.csv", "--encoders", "starter")
+    return line
+
+
+@pytest.fixture(scope="session")
+def whole_site(whole: CommandLine) -> Iterator[Served]:
+    """The site over the demo photographs, sounds and films, ready, as a process."""
+    from served import serving
+
+    with serving(whole) as served:
+        yield served.until_ready()
+
+
+@pytest.fixture(scope="session")
 def demo_site(demo: CommandLine) -> Iterator[Served]:
     """The site over the demo photographs, ready, as a process. Tests may not change its collection."""
     from served import serving
