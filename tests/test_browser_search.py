@@ -213,8 +213,8 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
             break
         page.keyboard.press("Tab")
         seen = page.evaluate(
-            "() => { const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();"
-            " return one === document.body || style.outlineStyle !== 'none' || box.width <= 1"
+            "() => { const one = document.activeElement, style = getComputedStyle(one);"
+            " const box = one.getBoundingClientRect(); return one === document.body || style.outlineStyle !== 'none' || box.width <= 1"
             " || getComputedStyle(one.parentElement).outlineStyle !== 'none' || style.boxShadow !== 'none'; }"
         )
         assert seen, page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
