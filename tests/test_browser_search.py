@@ -56,6 +56,16 @@ PASTE = """([selector, name, type, data]) => {
 }"""
 
 
+HAS_FOCUS_SHOWN = """() => {
+    const one = document.activeElement, box = one.getBoundingClientRect();
+    const shown = (each) => {
+        const style = getComputedStyle(each);
+        return style.outlineStyle !== "none" || style.boxShadow !== "none";
+    };
+    return one === document.body || box.width <= 1 || shown(one) || shown(one.parentElement);
+}"""
+
+
 def hand(page: Page, script: str, file: Path, type: str) -> None:
     """Drop or paste a file, as a browser does it."""
     page.evaluate(script, ["body", file.name, type, base64.b64encode(file.read_bytes()).decode()])
@@ -212,11 +222,7 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
         if page.evaluate("document.activeElement.closest('[data-hit] h3') !== null"):
             break
         page.keyboard.press("Tab")
-        seen = page.evaluate(
-            "() => { const one = document.activeElement, style = getComputedStyle(one);"
-            " const box = one.getBoundingClientRect(); return one === document.body || style.outlineStyle !== 'none' || box.width <= 1"
-            " || getComputedStyle(one.parentElement).outlineStyle !== 'none' || style.boxShadow !== 'none'; }"
-        )
+        seen = page.evaluate(HAS_FOCUS_SHOWN)
         assert seen, page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
     title = page.evaluate("document.activeElement.innerText")
     page.keyboard.press("Enter")
