@@ -234,7 +234,7 @@ def _part(part: AskedPart, uploads: Uploads) -> Part:
     if part.kind == "item":
         return ItemPart(part.value, part.weight)
     found = uploads.find(part.value)
-    return FilePart(found.path, part.weight, found.kind)
+    return FilePart(found.path, part.weight, found.kind, uploads.limits.seconds)
 
 
 def register(app: Flask) -> None:
