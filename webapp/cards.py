@@ -14,7 +14,7 @@ MOMENTS = 6
 """Moments of a film or sound that its strip shows."""
 NARROWEST, WIDEST, STEP = 50, 300, 5
 """The shapes that site.css knows, width by height in hundredths: `.r-50` to `.r-300`."""
-SHAPES = {"photo": 150, "film": 180, "sound": 220, "text": 160}
+SHAPES = {"photo": 150, "film": 180, "sound": 160, "text": 160}
 """Of what has no size of its own."""
 WORDS_SHOWN = 400
 

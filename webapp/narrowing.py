@@ -13,7 +13,7 @@ from sightsound.webapp.asking import FIELDS, Asking
 LABELS = {
     "kind": "Kind",
     "source": "Source",
-    "tag": "Tags",
+    "tag": "Tag",
     "author": "Author",
     "licence": "Licence",
     "colour": "Colour",
@@ -23,7 +23,9 @@ LABELS = {
     "format": "Format",
 }
 KINDS = {"photo": "Photos", "film": "Films", "sound": "Sounds", "text": "Texts"}
-AT_FIRST = 8
+PLACES = ("folder:", "table:", "file:", "s3:")
+"""How names of sources begin that go on with a path."""
+AT_FIRST = 6
 """Values of a group that are shown before it is opened further."""
 
 
@@ -33,7 +35,7 @@ class Choice:
 
     value: str
     label: str
-    count: int | None
+    count: int
     chosen: bool
     url: str
 
@@ -108,12 +110,21 @@ def label_of(field: str, value: str) -> str:
         return KINDS.get(value.casefold(), value)
     if field in ("colour", "orientation"):
         return value.capitalize()
+    if field == "source":
+        return _source(value)
     if field == "duration":
         low, _, high = value.partition("-")
         if not high:
             return f"Over {_length(low)}"
         return f"Up to {_length(high)}" if not float(low) else f"{_length(low)} – {_length(high)}"
     return value
+
+
+def _source(name: str) -> str:
+    """`media/birds.csv` of `table:/home/ann/media/birds.csv`: what tells sources apart to people."""
+    _, _, place = name.rpartition(":")
+    parts = [part for part in place.split("/") if part]
+    return "/".join(parts[-2:]) if name.startswith(PLACES) and parts else name
 
 
 def _length(written: str) -> str:

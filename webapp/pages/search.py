@@ -64,6 +64,7 @@ def search() -> Response:
                 likely=len(answer.likely),
                 most=DEPTH,
                 ranked=bool(answer.parts),
+                measured=any(hit.probable is not None for hit in answer.hits),
                 before=asking.page(max(0, asking.offset - asking.limit)).url() if asking.offset else "",
                 examples=[] if asking.asks else _examples(counts, cards),
             )
