@@ -20,7 +20,7 @@ def register(app: Flask) -> None:
 
 def compressed(response: Response) -> Response:
     """The same answer, or one that says the same in fewer bytes."""
-    if response.mimetype not in TYPES or response.is_streamed and not response.direct_passthrough:
+    if response.mimetype not in TYPES or (response.is_streamed and not response.direct_passthrough):
         return response
     response.vary.add("Accept-Encoding")
     length = response.content_length or 0

@@ -81,7 +81,13 @@ def groups_of(counts: Counts, asking: Asking) -> list[Group]:
         for value in chosen:
             counted.setdefault(value, 0)
         choices = [
-            Choice(value, label_of(field, value), count, value in chosen, asking.toggled(field, chosen.get(value, value)).url())
+            Choice(
+                value,
+                label_of(field, value),
+                count,
+                value in chosen,
+                asking.toggled(field, chosen.get(value, value)).url(),
+            )
             for value, count in counted.items()
         ]
         if len(choices) > 1 or chosen or (choices and field not in ("kind", "source", "orientation")):

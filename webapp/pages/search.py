@@ -9,7 +9,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 from sightsound.answers import answer_object
 from sightsound.facets import Counts, facets
 from sightsound.searching import DEPTH, Answer, Hit
-from sightsound.webapp.asking import MOST_LIMIT, Asking, AskedPart, asking_of
+from sightsound.webapp.asking import MOST_LIMIT, AskedPart, Asking, asking_of
 from sightsound.webapp.cards import Card, card_of
 from sightsound.webapp.narrowing import active, groups_of
 from sightsound.webapp.site import Site, site
