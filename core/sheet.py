@@ -11,6 +11,7 @@ from sightsound.errors import MediaError
 from sightsound.moments import times
 from sightsound.opening import Sources
 from sightsound.searching import Answer, Hit
+from sightsound.sources import is_hotlinked
 from sightsound.thumbnails import thumbnails
 from sightsound.types import Item
 
@@ -50,10 +51,10 @@ def write_sheet(path: Path, answer: Answer, sources: Sources, title: str) -> lis
 
     Returns the hits whose link is dead, with why; the sheet says so in their place.
     """
-    local = [hit.item for hit in answer.hits if not _is_hotlinked(hit.item, sources)]
+    local = [hit.item for hit in answer.hits if not is_hotlinked(hit.item, sources.of(hit.item))]
     shown = {hit.item.id: (hit.moments[0].start + hit.moments[0].end) / 2 for hit in answer.hits if hit.moments}
     pictures = thumbnails(local, sources, shown)
-    dead = dead_links([hit.item for hit in answer.hits if _is_hotlinked(hit.item, sources)], sources)
+    dead = dead_links([hit.item for hit in answer.hits if is_hotlinked(hit.item, sources.of(hit.item))], sources)
     rows, drawn = [], False
     for hit in answer.hits:
         if hit.probable is False and not drawn:
@@ -68,10 +69,6 @@ def write_sheet(path: Path, answer: Answer, sources: Sources, title: str) -> lis
     return [(hit.item, dead[hit.item.id]) for hit in answer.hits if hit.item.id in dead]
 
 
-def _is_hotlinked(item: Item, sources: Sources) -> bool:
-    return sources.of(item).hotlink_only or item.uri.startswith(("http://", "https://"))
-
-
 def _link(words: str, url: str) -> str:
     if not url.startswith(("https://", "http://")):
         return html.escape(words)
@@ -80,7 +77,7 @@ def _link(words: str, url: str) -> str:
 
 def _row(hit: Hit, sources: Sources, picture: bytes | None, dead: bool) -> str:
     item, source = hit.item, sources.of(hit.item)
-    url = source.view_url(item) if _is_hotlinked(item, sources) else None  # others' may be signed, and a sheet is kept
+    url = source.view_url(item) if is_hotlinked(item, source) else None  # others' may be signed, and a sheet is kept
     name = html.escape(item.display_title)
     if picture:
         shown = f'<img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
