@@ -82,6 +82,17 @@ SETTINGS = (
         "",
         "HOST:PORT, separated by commas: hosts that URLs may name though they are not public. See docs/sources.md.",
     ),
+    Setting("api_key", "", "The site: the key that browsers and clients must show. See docs/site.md."),
+    Setting("site_hosts", "", "The site: names it is reached by, separated by commas; those of this machine always."),
+    Setting("site_queue", "64", "The site: searches under way or waiting; the next is told to come again (503)."),
+    Setting("site_rate", "20", "The site: requests that make work, a second, by one client (429 past it); 0: any number."),
+    Setting("site_burst", "60", "The site: how many of these may come at once."),
+    Setting("site_logs", "text", "The site: text, or json: a JSON object a line, with the request's id."),
+    Setting("site_fetch", "no", "The site: yes lets visitors have a URL fetched to search by."),
+    Setting("upload_megabytes", "50", "The site: the largest file that can be searched by."),
+    Setting("uploads_megabytes", "1024", "The site: what all such files may take; the oldest go first."),
+    Setting("uploads_count", "1000", "The site: how many such files are kept; the oldest go first."),
+    Setting("uploads_days", "7", "The site: how long such a file, and a link that names it, is good for."),
 )
 _NAMES = {setting.name: setting for setting in SETTINGS}
 _flags: dict[str, str] = {}

@@ -32,6 +32,7 @@ class Condition:
 Filters = tuple[Condition, ...]
 
 _CONDITION = re.compile(r"\s*(\w+)\s*(>=|<=|=)\s*(.*?)\s*$", re.DOTALL)
+_TIME = re.compile(r"(?:(\d+):)?(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ].*)?)?)?")
 
 
@@ -67,3 +68,12 @@ def any_of(field: str, values: Iterable[str]) -> Filters:
     """A filter that holds for any of `values`; no filter where there are none."""
     chosen = tuple(values)
     return (Condition(field, "is", chosen),) if chosen else ()
+
+
+def parse_time(written: str) -> float:
+    """Seconds of `30s`, `2m`, `1.5h`, `1:30` or plain seconds. Raises UsageError."""
+    match = _TIME.fullmatch(written.strip())
+    if not match or (match[1] and match[3]):
+        raise UsageError(f"'{written}' is no time; write 30s, 2m or 1:30")
+    unit = {"m": 60, "min": 60, "h": 3600}.get(match[3] or "s", 1)
+    return 60 * float(match[1] or 0) + float(match[2]) * unit

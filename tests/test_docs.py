@@ -127,7 +127,7 @@ def test_every_hook_setting_and_page_is_documented() -> None:
 def test_every_folder_of_the_package_is_built_and_every_plug_in_registered() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     packages = set(project["tool"]["setuptools"]["packages"])
-    roots = {"sightsound": ROOT / "core", "sightsound.plugins": ROOT / "plugins"}
+    roots = {"sightsound": ROOT / "core", "sightsound.plugins": ROOT / "plugins", "sightsound.webapp": ROOT / "webapp"}
     found = {
         ".".join([name, *init.parent.relative_to(root).parts])
         for name, root in roots.items()

@@ -1,0 +1,43 @@
+"""The site: a search page, a JSON API and what they need, over any store, through the same search as the command line.
+
+request ─► safety (host, key, rate, origin) ─► a page or the API ─► Site.search ─► sightsound.searching.search
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask
+
+from sightsound.webapp import api, asking, errors, site
+from sightsound.webapp.pages import search
+from sightsound.webapp.settings import SiteSettings
+from sightsound.webapp.site import Site
+
+
+def create_app(settings: SiteSettings | None = None) -> Flask:
+    """The site as a WSGI application. Opens no store and loads no model before the first request.
+
+    settings: None for what `sightsound.toml` and the environment say.
+    """
+    app = Flask("sightsound.webapp", static_folder="static", template_folder="templates")
+    made = Site(settings or SiteSettings.read())
+    app.extensions[site.EXTENSION] = made
+    app.config["MAX_CONTENT_LENGTH"] = made.settings.uploads.bytes + (1 << 20)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    errors.register(app)
+    asking.register(app)
+    app.jinja_env.globals["media_url"] = _media_url
+    for blueprint in (api.pages, search.pages):
+        app.register_blueprint(blueprint)
+    made.registry.call_each("register_pages", lambda plugin: {"app": app})
+    return app
+
+
+def _media_url(item: dict[str, Any], width: int = 640, at: float | None = None) -> str:
+    """Where a page finds the picture of an item, as `item_object` gives it."""
+    if item["view_url"]:
+        return str(item["view_url"])
+    asked = {"w": width} | ({"at": at} if at is not None else {})
+    return f"/media/{item['id']}/thumb?{urlencode(asked)}"

@@ -1,0 +1,106 @@
+"""What a running site has: plug-ins, the collection, its encoders and sources. One for each application."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TypeVar
+
+from flask import current_app, g, has_request_context
+
+from sightsound.config import setting
+from sightsound.encoders import EncoderSet, of_collection
+from sightsound.opening import SOURCES, Sources, open_store
+from sightsound.registry import Registry, registry
+from sightsound.searching import Answer, Query, search
+from sightsound.stores.base import Collection, EncoderRecord, Store
+from sightsound.webapp.settings import SiteSettings
+from sightsound.webapp.uploads import Uploads
+
+EXTENSION = "sightsound"
+Made = TypeVar("Made")
+
+
+class Site:
+    """Methods may be called from any thread. The collection is opened when it is first asked for."""
+
+    def __init__(self, settings: SiteSettings) -> None:
+        self.settings = settings
+        self.uploads = Uploads(settings.uploads)
+        self._guard = threading.Lock()
+        self._collection: Collection | None = None
+        self._encoders: tuple[Sequence[EncoderRecord], EncoderSet] | None = None
+        self._sources: tuple[object, Sources] | None = None
+
+    @cached_property
+    def registry(self) -> Registry:
+        return registry()
+
+    @property
+    def store(self) -> Store:
+        return open_store(self.registry, self.settings.store)
+
+    @property
+    def collection_name(self) -> str:
+        return setting("collection", self.settings.collection)
+
+    @property
+    def collection(self) -> Collection:
+        """The collection that is shown. Raises CollectionMissing while there is none yet, StoreError."""
+        with self._guard:
+            if self._collection is None:
+                self._collection = self.store.open(self.collection_name)
+            return self._collection
+
+    @property
+    def encoders(self) -> EncoderSet:
+        """The collection's encoders, as they are now: an index run may have changed them."""
+        return _once_a_request("encoders", self._now_encoders)
+
+    @property
+    def sources(self) -> Sources:
+        """The collection's sources, as they are now."""
+        return _once_a_request("sources", self._now_sources)
+
+    def search(self, query: Query) -> Answer:
+        """Answer a query, as the command line does. Raises what `searching.search` raises."""
+        return search(self.registry, self.collection, self.encoders, query)
+
+    def close(self) -> None:
+        with self._guard:
+            if self._collection is not None:
+                self._collection.close()
+                self._collection = None
+
+    def _now_encoders(self) -> EncoderSet:
+        records = self.collection.encoders()
+        with self._guard:
+            if self._encoders is None or self._encoders[0] != records:
+                assert self._collection is not None
+                self._encoders = records, of_collection(self.registry, self._collection)
+            return self._encoders[1]
+
+    def _now_sources(self) -> Sources:
+        known = self.collection.state(SOURCES)
+        with self._guard:
+            if self._sources is None or self._sources[0] != known:
+                assert self._collection is not None
+                self._sources = known, Sources(self.registry, self._collection)
+            return self._sources[1]
+
+
+def _once_a_request(name: str, make: Callable[[], Made]) -> Made:
+    """What `make` gives, asked once in a request."""
+    if not has_request_context():
+        return make()
+    kept: dict[str, Made] = g.setdefault("site", {})
+    if name not in kept:
+        kept[name] = make()
+    return kept[name]
+
+
+def site() -> Site:
+    """The site of the application that handles this request."""
+    found: Site = current_app.extensions[EXTENSION]
+    return found
