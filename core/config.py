@@ -82,6 +82,8 @@ SETTINGS = (
         "",
         "HOST:PORT, separated by commas: hosts that URLs may name though they are not public. See docs/sources.md.",
     ),
+    Setting("previews_megabytes", "2048", "The site: what pictures and films made to be shown may take; the oldest go."),
+    Setting("preview_minutes", "30", "The site: how long making a film that browsers play may take."),
     Setting("api_key", "", "The site: the key that browsers and clients must show. See docs/site.md."),
     Setting("site_hosts", "", "The site: names it is reached by, separated by commas; those of this machine always."),
     Setting("site_queue", "64", "The site: searches under way or waiting; the next is told to come again (503)."),

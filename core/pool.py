@@ -23,9 +23,14 @@ from sightsound.errors import Busy, MediaError, MediaGone
 
 Work = Callable[[Callable[[], None]], Any]
 """What a process does: a picklable, importable thing, called with what it calls whenever it gets on."""
+Do = Callable[[Work], Any]
+"""Has work done in a process. Raises MediaError where it can't be, MediaGone where what it reads is there no more."""
+Job = Callable[[Do], Any]
+"""What a thread of the pool does beside its process: it has work done, and keeps what comes of it."""
 LIFE = 500
 """Jobs after which a process is replaced by a new one, since libraries leak."""
 DONE = 0
+GONE = "its file is gone"
 
 
 @dataclass(frozen=True)
@@ -47,17 +52,15 @@ class Pool:
     def __init__(self, processes: int, waiting: int, limits: Limits) -> None:
         self._count = processes
         self._limits = limits
-        self._jobs: queue.Queue[tuple[str, bytes, Future[Any]] | None] = queue.Queue(waiting)
+        self._jobs: queue.Queue[tuple[str, Job, Future[Any]] | None] = queue.Queue(waiting)
         self._under_way: dict[str, Future[Any]] = {}
         self._guard = threading.Lock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def submit(self, key: str, work: Work) -> Future[Any]:
-        """Have work done. Work of a key that is under way is not begun again: all who ask get its answer.
-
-        The future raises MediaError where the work can't be done, MediaGone where what it reads is there no more.
-        Raises Busy where too much waits.
+    def submit(self, key: str, job: Job) -> Future[Any]:
+        """Have a job done; it goes on though nobody waits. A job whose key is under way is not begun again: all who ask
+        get its answer. The future raises what the job raises. Raises Busy where too much waits.
         """
         with self._guard:
             if self._closing.is_set():
@@ -66,7 +69,7 @@ class Pool:
                 return self._under_way[key]
             future: Future[Any] = Future()
             try:
-                self._jobs.put_nowait((key, pickle.dumps(work), future))
+                self._jobs.put_nowait((key, job, future))
             except queue.Full:
                 raise Busy("Too much is being made ready to be shown; come again in a moment") from None
             self._under_way[key] = future
@@ -81,11 +84,11 @@ class Pool:
             self._closing.set()
         while True:
             try:
-                job = self._jobs.get_nowait()
+                waiting = self._jobs.get_nowait()
             except queue.Empty:
                 break
-            if job is not None:
-                job[2].set_exception(Busy("The site is being stopped"))
+            if waiting is not None:
+                waiting[2].set_exception(Busy("The site is being stopped"))
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
@@ -95,10 +98,10 @@ class Pool:
         """One thread for one process."""
         child = _Child(self._limits, self._closing)
         try:
-            while not self._closing.is_set() and (job := self._jobs.get()) is not None:
-                key, work, future = job
+            while not self._closing.is_set() and (taken := self._jobs.get()) is not None:
+                key, job, future = taken
                 try:
-                    future.set_result(child.do(work))
+                    future.set_result(job(child.do))
                 except Exception as error:
                     future.set_exception(error)
                 with self._guard:
@@ -117,14 +120,15 @@ class _Child:
         self._connection: Any = None
         self._jobs = 0
 
-    def do(self, work: bytes) -> Any:
+    def do(self, work: Work) -> Any:
         """The answer. Raises MediaError, and Busy where the pool is closed meanwhile."""
+        message = pickle.dumps(work)
         if self._jobs >= LIFE or (self._process is not None and not self._process.is_alive()):
             self.end()
         self._start()
         self._jobs += 1
         try:
-            self._connection.send_bytes(work)
+            self._connection.send_bytes(message)
             status, answer = self._answer()
         except (OSError, EOFError, pickle.UnpicklingError):
             reason = died(self._process)
@@ -189,7 +193,7 @@ def _done(message: bytes, got_on: Callable[[], None], memory: float) -> tuple[in
     try:
         return DONE, pickle.loads(message)(got_on)
     except (FileNotFoundError, NotADirectoryError):
-        return MediaGone.status, "its file is gone"
+        return MediaGone.status, GONE
     except Exception as error:
         gone = getattr(error, "status", 0) in (404, MediaGone.status)
         return MediaGone.status if gone else MediaError.status, why(error, memory)

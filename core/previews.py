@@ -6,6 +6,7 @@ Each of these is a job for a reading process (`pool.py`): picklable, called ther
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from sightsound import media
 from sightsound.beside import content_with
 from sightsound.errors import MediaError, MediaGone
-from sightsound.jobs import Equipment, Job, Preparation, Read, hashed, read_item
+from sightsound.jobs import CHUNK, Equipment, Job, Preparation, Read, hashed, read_item
 from sightsound.media import Reader, Wanted
 from sightsound.sources import Source, file_revision
 from sightsound.types import AudioInput, ImageInput, Item, Medium
@@ -107,12 +108,12 @@ def is_as_indexed(item: Item) -> bool:
     """Whether the local file is sure to be what was indexed, as an index run would tell. False says that it may not be,
     and for what lies elsewhere."""
     path = item.path
-    return path is not None and bool(item.content) and same_revision(item, path)
+    return path is not None and bool(item.content) and has_revision(item, path.stat())
 
 
-def same_revision(item: Item, path: Path) -> bool:
+def has_revision(item: Item, status: os.stat_result) -> bool:
     """A file's own revision begins that of its item; what lies beside it follows."""
-    return item.revision.split("+")[0] == file_revision(path.stat())
+    return item.revision.split("+")[0] == file_revision(status)
 
 
 @dataclass(frozen=True)
@@ -225,3 +226,28 @@ class Remade:
     def __call__(self, got_on: GotOn) -> None:
         with self.of.opened(got_on) as (reader, file):
             media.remake(reader, file, self.of.item, self.to, got_on)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """The file as it is, written to the path `to`."""
+
+    of: Indexed
+    to: Path
+
+    def __call__(self, got_on: GotOn) -> None:
+        with self.of.opened(got_on) as (_, file), self.to.open("wb") as out:
+            while chunk := file.read(CHUNK):
+                out.write(chunk)
+                got_on()
+
+
+@dataclass(frozen=True)
+class Same:
+    """Whether the file is what was indexed, though an index run would have to look."""
+
+    of: Indexed
+
+    def __call__(self, got_on: GotOn) -> bool:
+        with self.of.opened(got_on):
+            return True

@@ -40,6 +40,8 @@ OPTIONS = {
     "libx264": {"preset": "veryfast", "crf": "26", "maxrate": "3M", "bufsize": "6M"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "crf": "36", "b": "2M"},
 }
+HELD = 2000
+"""Packets of sound after which pictures are not waited for any more."""
 LOST = 1000
 """Damaged packets after which a track is given up."""
 
@@ -68,15 +70,24 @@ def remake(container: Any, to: Path, got_on: Callable[[], None]) -> None:
     options = {"movflags": "+faststart"} if format_ == "mp4" else {}
     begin = (container.start_time or 0) / av.time_base
     with av.open(str(to), "w", format=format_, options=options) as made:
-        tracks: dict[int, _Pictures | _Sound] = {}
-        if video is not None:
-            tracks[video.index] = _Pictures(made, video, of_pictures, begin)
-        if audio is not None:
-            tracks[audio.index] = _Sound(made, of_sound, begin)
+        pictures = _Pictures(made, video, of_pictures, begin) if video is not None else None
+        sound = _Sound(made, audio, of_sound, begin) if audio is not None else None
+        held: list[Any] = []  # sound that comes before the first picture, which says what the file begins with
         for packet in _packets(container, [stream for stream in (video, audio) if stream is not None]):
             got_on()
-            tracks[packet.stream.index].take(packet)
-        if not any([track.finish() for track in tracks.values()]):
+            if packet.stream is video and pictures:
+                pictures.take(packet)
+            elif sound:
+                held.append(packet)
+            if sound and (pictures is None or pictures.begun or len(held) > HELD):
+                for one in held:
+                    sound.take(one)
+                held.clear()
+        for one in held:
+            if sound:
+                sound.take(one)
+        finished = [track.finish() for track in (pictures, sound) if track]
+        if True not in finished:
             raise MediaError("nothing of it can be decoded")
 
 
@@ -150,6 +161,10 @@ class _Pictures(_Track):
         for frame in self.decoded(packet):
             self._frame(frame)
 
+    @property
+    def begun(self) -> bool:
+        return self._out is not None
+
     def finish(self) -> bool:
         if self._out is not None:
             self._made.mux(self._out.encode())
@@ -164,6 +179,8 @@ class _Pictures(_Track):
 
         check_size(frame.width, frame.height)
         if self._out is None:
+            if self._made.streams.audio and self._made.streams.audio[0].codec_context.is_open:
+                return  # the file was begun without pictures
             self._begin_with(frame, turns(frame))
         seconds = self._last * CLOCK + 1 / self._rate if frame.time is None else frame.time - self._begin
         ticks = round(seconds / CLOCK)
@@ -190,7 +207,7 @@ class _Pictures(_Track):
 
 
 def _turned(planes: npt.NDArray[np.uint8], width: int, height: int, turns: int) -> npt.NDArray[np.uint8]:
-    """Quarter turns to the left of a picture in yuv420p, its planes one below the other: uint8 (height * 3/2, width)."""
+    """Quarter turns to the left of a picture in yuv420p, plane below plane: uint8 (height * 3 / 2, width)."""
     import numpy as np
 
     flat = planes.reshape(-1)
@@ -205,10 +222,12 @@ def _turned(planes: npt.NDArray[np.uint8], width: int, height: int, turns: int) 
 class _Sound(_Track):
     """Sound in stereo, or mono where it is so."""
 
-    def __init__(self, made: Any, codec: str, begin: float) -> None:
+    def __init__(self, made: Any, stream: Any, codec: str, begin: float) -> None:
         super().__init__()
-        self._made, self._codec, self._begin = made, codec, begin
-        self._out: Any = None
+        self._made, self._begin = made, begin
+        layout = "mono" if int(stream.channels or 0) == 1 else "stereo"
+        self._out: Any = made.add_stream(codec, rate=RATE, layout=layout)
+        self._out.bit_rate = 128_000
         self._resampler: Any = None
         self._shape: tuple[Any, ...] = ()
         self._start = 0
@@ -219,10 +238,10 @@ class _Sound(_Track):
             self._frame(frame)
 
     def finish(self) -> bool:
-        if self._out is not None:
+        if self._resampler is not None:
             self._encode(self._resampler.resample(None))
             self._made.mux(self._out.encode())
-        return self._out is not None
+        return self._resampler is not None
 
     def _frame(self, frame: Any) -> None:
         import av
@@ -230,10 +249,7 @@ class _Sound(_Track):
         from sightsound.plugins.audio.decode import GAP, LONGEST, check
 
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._out is None:
-            layout = "mono" if len(frame.layout.channels) == 1 else "stereo"
-            self._out = self._made.add_stream(self._codec, rate=RATE, layout=layout)
-            self._out.bit_rate = 128_000
+        if self._resampler is None:
             self._start = max(0, round(((frame.time or 0.0) - self._begin) * RATE))
         if shape != self._shape:
             check(frame.sample_rate, len(frame.layout.channels))
