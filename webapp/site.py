@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from flask import current_app, g, has_request_context
 
-from sightsound.config import setting
+from sightsound.config import cores, setting
 from sightsound.encoders import EncoderSet, of_collection
+from sightsound.errors import SightsoundError
 from sightsound.opening import SOURCES, Sources, open_store
 from sightsound.registry import Registry, registry
-from sightsound.searching import Answer, Query, search
+from sightsound.searching import Answer, FilePart, Part, Query, ReadPart, read_part, search
 from sightsound.stores.base import Collection, EncoderRecord, Store
+from sightsound.webapp.metrics import Metrics
+from sightsound.webapp.queue import EncodeQueue, Line, through
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.uploads import Uploads
 
+if TYPE_CHECKING:
+    from sightsound.webapp.health import WarmUp
+
 EXTENSION = "sightsound"
+READ_PARTS = 64
+"""Uploads whose vectors are kept, to search by them again."""
 Made = TypeVar("Made")
 
 
@@ -32,6 +42,13 @@ class Site:
         self._collection: Collection | None = None
         self._encoders: tuple[Sequence[EncoderRecord], EncoderSet] | None = None
         self._sources: tuple[object, Sources] | None = None
+        self._view_hosts: tuple[Sources, tuple[str, ...]] | None = None
+        self._reading = threading.Semaphore(cores())
+        self._read_parts: OrderedDict[object, tuple[EncoderSet, ReadPart]] = OrderedDict()
+        self.metrics = Metrics()
+        self.metrics.watch(self)
+        self.line = Line(settings.queue, self.metrics)
+        self.queue = EncodeQueue(self.metrics)
 
     @cached_property
     def registry(self) -> Registry:
@@ -65,9 +82,44 @@ class Site:
 
     def search(self, query: Query) -> Answer:
         """Answer a query, as the command line does. Raises what `searching.search` raises."""
-        return search(self.registry, self.collection, self.encoders, query)
+        with self.line.place(), self.metrics.stage("search"):
+            try:
+                parts = tuple(self._read(part) if isinstance(part, FilePart) else part for part in query.parts)
+                answer = search(self.registry, self.collection, self.encoders, replace(query, parts=parts))
+            except SightsoundError as error:
+                self.metrics.searches.labels("failed").inc()
+                raise _unplaced(error, query) from error.__cause__
+        self.metrics.searches.labels("answered").inc()
+        return answer
+
+    def _read(self, part: FilePart) -> Part:
+        """The part with its vectors: an upload is read once for its pages and facets, and few are at a time."""
+        encoders = self.encoders
+        key = (part.path, id(encoders), frozenset(self.collection.counts()))
+        with self._reading:
+            with self._guard:
+                known = self._read_parts.pop(key, None)
+            made = known or (encoders, read_part(self.registry, self.collection, encoders, part))
+            with self._guard:
+                self._read_parts[key] = made  # with its encoders, so that no others get their id
+                while len(self._read_parts) > READ_PARTS:
+                    self._read_parts.popitem(last=False)
+        return replace(made[1], weight=part.weight)
+
+    @property
+    def view_hosts(self) -> tuple[str, ...]:
+        """Hosts from which pages may show what the collection's sources have."""
+        return _once_a_request("view_hosts", self._now_view_hosts)
+
+    @cached_property
+    def warm_up(self) -> WarmUp:
+        from sightsound.webapp.health import WarmUp
+
+        return WarmUp(self)
 
     def close(self) -> None:
+        self.warm_up.stop()
+        self.queue.close()
         with self._guard:
             if self._collection is not None:
                 self._collection.close()
@@ -78,7 +130,8 @@ class Site:
         with self._guard:
             if self._encoders is None or self._encoders[0] != records:
                 assert self._collection is not None
-                self._encoders = records, of_collection(self.registry, self._collection)
+                found = through(self.queue, of_collection(self.registry, self._collection))
+                self._encoders = records, found
             return self._encoders[1]
 
     def _now_sources(self) -> Sources:
@@ -88,6 +141,24 @@ class Site:
                 assert self._collection is not None
                 self._sources = known, Sources(self.registry, self._collection)
             return self._sources[1]
+
+    def _now_view_hosts(self) -> tuple[str, ...]:
+        sources = self.sources
+        with self._guard:
+            if self._view_hosts is None or self._view_hosts[0] is not sources:
+                hosts = dict.fromkeys(host for source in sources.opened() for host in source.view_hosts)
+                self._view_hosts = sources, tuple(hosts)
+            return self._view_hosts[1]
+
+
+def _unplaced(error: SightsoundError, query: Query) -> SightsoundError:
+    """The error, without the place of an upload on this machine."""
+    message = str(error)
+    for part in query.parts:
+        if isinstance(part, FilePart):
+            message = message.replace(str(part.path), "The file you gave")
+    error.args = (message,)
+    return error
 
 
 def _once_a_request(name: str, make: Callable[[], Made]) -> Made:
