@@ -61,7 +61,7 @@ class Busy(SightsoundError):
 
     def __init__(self, message: str, retry_after: int = 2) -> None:
         super().__init__(message)
-        self.headers = {"Retry-After": str(retry_after)}
+        self.retry_after = retry_after
 
 
 class StoreError(SightsoundError):

@@ -31,7 +31,7 @@ class PreviewCache:
 
     def __init__(self, folder: Path, most: float) -> None:
         self.folder = folder
-        self._most = most
+        self.most = most
         self._guard = threading.Lock()
         self._unseen = most  # so that what others left is looked through at the first file
         self._trimming = threading.Lock()
@@ -82,10 +82,10 @@ class PreviewCache:
             else:
                 files.append((used, size, path))
         total = sum(size for _, size, _ in files)
-        if total <= self._most:
+        if total <= self.most:
             return
         for _, size, path in sorted(files)[:-1]:  # the latest stays, however large
-            if total <= self._most * LEFT:
+            if total <= self.most * LEFT:
                 break
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -94,7 +94,7 @@ class PreviewCache:
     def _wrote(self, size: int) -> None:
         with self._guard:
             self._unseen += size
-            if self._unseen < self._most * SHARE:
+            if self._unseen < self.most * SHARE:
                 return
             self._unseen = 0.0
         with self._trimming:

@@ -22,7 +22,7 @@ from sightsound.errors import MediaError, MediaGone
 from sightsound.jobs import CHUNK, Equipment, Job, Preparation, Read, hashed, read_item
 from sightsound.media import Reader, Wanted
 from sightsound.sources import Source, file_revision
-from sightsound.types import AudioInput, ImageInput, Item, Medium
+from sightsound.types import AudioInput, ImageInput, Item, ItemKind, Medium
 
 Pixels = npt.NDArray[np.uint8]
 GotOn = Callable[[], None]
@@ -41,6 +41,37 @@ BARS = 400
 HALF = 32
 _GREY = "#7a7f87"
 """It is seen on light ground and on dark."""
+
+TYPES: dict[tuple[ItemKind, str], str] = {
+    ("photo", "JPEG"): "image/jpeg",
+    ("photo", "MPO"): "image/jpeg",
+    ("photo", "PNG"): "image/png",
+    ("photo", "WEBP"): "image/webp",
+    ("photo", "GIF"): "image/gif",
+    ("photo", "BMP"): "image/bmp",
+    ("photo", "TIFF"): "image/tiff",
+    ("photo", "AVIF"): "image/avif",
+    ("photo", "HEIF"): "image/heic",
+    ("film", "MP4"): "video/mp4",
+    ("film", "MOV"): "video/quicktime",
+    ("film", "WebM"): "video/webm",
+    ("film", "MKV"): "video/x-matroska",
+    ("film", "AVI"): "video/x-msvideo",
+    ("film", "OGV"): "video/ogg",
+    ("film", "FLV"): "video/x-flv",
+    ("film", "WMV"): "video/x-ms-wmv",
+    ("film", "MPEG"): "video/mpeg",
+    ("film", "TS"): "video/mp2t",
+    ("sound", "WAV"): "audio/wav",
+    ("sound", "FLAC"): "audio/flac",
+    ("sound", "OGG"): "audio/ogg",
+    ("sound", "Opus"): "audio/ogg",
+    ("sound", "MP3"): "audio/mpeg",
+    ("sound", "M4A"): "audio/mp4",
+    ("sound", "AAC"): "audio/aac",
+    ("sound", "WebM"): "audio/webm",
+}
+"""Content types, by the fact `format` that readers tell. What a file is called says nothing."""
 
 
 @dataclass(frozen=True)

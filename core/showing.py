@@ -52,6 +52,8 @@ WAITING = 12
 """Requests that may wait at once, so that they take no thread from pages and searches."""
 REMEMBERED = 600.0
 """Seconds for which what could not be made is not tried again."""
+COUNT_HOLDS = 30.0
+"""Seconds for which what the cache takes is not counted anew."""
 MOST_REMEMBERED = 10_000
 VERSION = 1
 """Of what is made. Another is made anew."""
@@ -74,6 +76,7 @@ class Showing:
         self._pictures = Pool(default_workers(), PICTURES, Limits(deadline, memory))
         self._films = Pool(1, FILMS, Limits(deadline, memory, number("preview_minutes") * 60))
         self._waiting = threading.BoundedSemaphore(WAITING)
+        self._counted = (float("-inf"), 0)
         self._failures = _Failures()
         self._same: set[tuple[str | int, ...]] = set()
 
@@ -131,6 +134,14 @@ class Showing:
         indexed = self._indexed(item, source)
         self._films.submit(name, self._noting(name, lambda do: self._keep(do, name, lambda to: Copied(indexed, to))))
         return "making"
+
+    def kept_bytes(self) -> int:
+        """What the cache takes on disk, counted now and then."""
+        counted, size = self._counted
+        if time.monotonic() - counted > COUNT_HOLDS:
+            size = self.cache.size()
+            self._counted = (time.monotonic(), size)
+        return size
 
     def _local(self, item: Item, source: Source) -> BinaryIO:
         try:

@@ -5,13 +5,10 @@ request ─► safety (host, key, rate, origin) ─► a page or the API ─► 
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlencode
-
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sightsound.webapp import api, asking, errors, health, logs, metrics, safety, site
+from sightsound.webapp import api, asking, errors, health, logs, media, metrics, safety, site, state
 from sightsound.webapp.pages import search
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import Site
@@ -33,16 +30,10 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     logs.register(app)
     safety.register(app)
     asking.register(app)
-    app.jinja_env.globals["media_url"] = _media_url
-    for blueprint in (health.pages, metrics.pages, api.pages, search.pages):
+    media.register(app)
+    state.register(app)
+    for blueprint in (health.pages, metrics.pages, api.pages, media.pages, state.pages, search.pages):
         app.register_blueprint(blueprint)
     made.registry.call_each("register_pages", lambda plugin: {"app": app})
     return app
 
-
-def _media_url(item: dict[str, Any], width: int = 640, at: float | None = None) -> str:
-    """Where a page finds the picture of an item, as `item_object` gives it."""
-    if item["view_url"]:
-        return str(item["view_url"])
-    asked = {"w": width} | ({"at": at} if at is not None else {})
-    return f"/media/{item['id']}/thumb?{urlencode(asked)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from sightsound.errors import MediaError
 
@@ -171,6 +171,7 @@ class _Pictures(_Track):
         return self._out is not None
 
     def _frame(self, frame: Any) -> None:
+        import numpy as np
         from av import VideoFrame
         from av.video.reformatter import Interpolation
 
@@ -190,7 +191,8 @@ class _Pictures(_Track):
             frame, *self._size, "yuv420p", src_colorspace=colours(frame), interpolation=Interpolation.AREA
         )
         if self._turns:
-            small = VideoFrame.from_ndarray(_turned(small.to_ndarray(), *self._size, self._turns), "yuv420p")
+            planes = np.asarray(small.to_ndarray(), np.uint8)
+            small = VideoFrame.from_ndarray(_turned(planes, *self._size, self._turns), "yuv420p")
         small.pts, small.time_base = ticks, CLOCK
         self._last = ticks
         self._made.mux(self._out.encode(small))
