@@ -8,8 +8,8 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sightsound.webapp import api, asking, errors, health, logs, media, metrics, safety, site, state
-from sightsound.webapp.pages import search
+from sightsound.webapp import api, asking, errors, health, logs, media, metrics, picking, safety, site, state
+from sightsound.webapp.pages import basket, item, search
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import Site
 
@@ -32,7 +32,10 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     asking.register(app)
     media.register(app)
     state.register(app)
-    for blueprint in (health.pages, metrics.pages, api.pages, media.pages, state.pages, search.pages):
+    for blueprint in (
+        *(health.pages, metrics.pages, api.pages, picking.pages, media.pages),
+        *(search.pages, item.pages, basket.pages, state.pages),
+    ):
         app.register_blueprint(blueprint)
     made.registry.call_each("register_pages", lambda plugin: {"app": app})
     return app
