@@ -49,9 +49,7 @@ class Timeline:
     pixels: int
 
 
-def timeline_of(
-    item: Item, segments: Sequence[Segment], heard: Mapping[str, str], hit: Hit | None
-) -> Timeline | None:
+def timeline_of(item: Item, segments: Sequence[Segment], heard: Mapping[str, str], hit: Hit | None) -> Timeline | None:
     """The timeline of an item whose length is known; None for others.
 
     heard: words by the id of a segment of sound. hit: the item as the query's hit.
