@@ -20,7 +20,7 @@ from sightsound.config import number
 from sightsound.encoders import ChosenEncoder, EncoderSet, check_fingerprint
 from sightsound.errors import ItemMissing, MediaError, UsageError
 from sightsound.filters import Filters
-from sightsound.fusing import Candidate, Match, fuse, matches
+from sightsound.fusing import MEDIUM_OF, Candidate, Match, fuse, matches
 from sightsound.jobs import Equipment, Job
 from sightsound.media import missing
 from sightsound.moments import Followed, Moment, followed, moments
@@ -394,18 +394,15 @@ def _spread(things: Sequence[Some]) -> list[Some]:
     return [things[(2 * number + 1) * len(things) // (2 * count)] for number in range(count)]
 
 
-_MEDIA: dict[SegmentKind, Medium] = {"photo": "image", "frame": "image", "sound": "audio"}
-
-
 def _item_probes(collection: Collection, item_id: str) -> list[Probe]:
     """An indexed item's own vectors; its texts serve where it has nothing else."""
     segments = collection.segments([item_id]).get(item_id, [])
-    media = [segment for segment in segments if segment.kind in _MEDIA] or segments
+    media = [segment for segment in segments if segment.kind in MEDIUM_OF] or segments
     found: list[Probe] = []
     for space in dict.fromkeys(space for space, _ in collection.counts()):
         for kind in dict.fromkeys(segment.kind for segment in media):
             vectors = collection.vectors(space, [segment.id for segment in media if segment.kind == kind])
-            found += [Probe(space, _MEDIA.get(kind, "text"), vector) for vector in _spread(list(vectors.values()))]
+            found += [Probe(space, MEDIUM_OF.get(kind, "text"), vector) for vector in _spread(list(vectors.values()))]
     if not found:
         raise ItemMissing(f"The item {item_id} has no vectors to search by; it may have failed: sightsound failed")
     return found
