@@ -85,7 +85,10 @@ Part = TextPart | FilePart | ItemPart
 
 @dataclass(frozen=True)
 class Query:
-    """then: what must follow the parts in the same film or sound, at most `within` seconds later."""
+    """then: what must follow the parts in the same film or sound, at most `within` seconds later.
+
+    only: the id of the one item to answer for, however many others match better; "" for all.
+    """
 
     parts: tuple[Part, ...] = ()
     filters: Filters = ()
@@ -94,6 +97,7 @@ class Query:
     limit: int = 20
     then: TextPart | None = None
     within: float = 30.0
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,9 +152,12 @@ def search(registry: Registry, collection: Collection, encoders: EncoderSet, que
         return _listed(collection, query)
     asked = [_ask(registry, collection, encoders, part) for part in query.parts]
     depth = max(DEPTH, 2 * (query.offset + query.limit))
-    searcher = _Searcher(collection, query.filters, depth, [p.item_id for p in query.parts if isinstance(p, ItemPart)])
+    without = [part.item_id for part in query.parts if isinstance(part, ItemPart)]
+    searcher = _Searcher(collection, query.filters, depth, without, query.only)
     positive = [one for one in asked if one.part.weight > 0]
-    if positive:
+    if query.only:
+        among = {query.only}
+    elif positive:
         among = {item_id for one in positive for item_id in searcher.candidates(one)}
     elif query.filters:
         among = set(collection.list(query.filters, "date", 0, depth))
@@ -177,7 +184,7 @@ def _followed(
     if query.within <= 0:
         raise UsageError("--within needs a time above zero, such as 30s")
     then = _ask(registry, collection, encoders, query.then)
-    among &= searcher.candidates(then)
+    among &= {query.only} if query.only else searcher.candidates(then)
     first = fuse([(one.part.weight, searcher.scored(one, among)) for one in asked], among)
     second = fuse([(1.0, searcher.scored(then, among))], among)
     segments = collection.segments(among)
@@ -239,11 +246,14 @@ def _likely(ranked: Iterable[Candidate | Followed]) -> list[str]:
 class _Searcher:
     """Candidates and scores of one query, within its filters."""
 
-    def __init__(self, collection: Collection, filters: Filters, depth: int, without: list[str]) -> None:
+    def __init__(
+        self, collection: Collection, filters: Filters, depth: int, without: list[str], only: str = ""
+    ) -> None:
         self.collection = collection
         self.filters = filters
         self.depth = depth
         self.without = without
+        self.among = [only] if only else None
         self._worded: dict[str, list[Scored]] = {}
         self._counts = collection.counts()
         self._calibrations = calibration.stored(collection)
@@ -262,7 +272,7 @@ class _Searcher:
 
     def _with_words(self, asked: _Asked) -> list[Scored]:
         if asked.words not in self._worded:
-            self._worded[asked.words] = self.collection.text(asked.words, self.depth, self.filters)
+            self._worded[asked.words] = self.collection.text(asked.words, self.depth, self.filters, self.among)
         return self._worded[asked.words]
 
     def _kinds(self, space: str) -> list[SegmentKind]:
