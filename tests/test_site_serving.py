@@ -264,8 +264,10 @@ def test_what_waits_is_encoded_in_one_batch_and_each_gets_its_own() -> None:
     encoder, queue = Slow(), EncodeQueue(Metrics())
     chosen = slow_encoder(encoder)
     with ThreadPoolExecutor(20) as pool:
-        asked = [pool.submit(queue.encode, chosen, [str(number)], "query") for number in range(20)]
-        until(lambda: encoder.inside == 1 and waiting(queue) == 19)
+        asked = [pool.submit(queue.encode, chosen, ["0"], "query")]
+        until(lambda: encoder.inside == 1)
+        asked += [pool.submit(queue.encode, chosen, [str(number)], "query") for number in range(1, 20)]
+        until(lambda: waiting(queue) == 19)
         encoder.open.set()
         for number, one in enumerate(asked):
             (vector,) = one.result(60)["slow"]
