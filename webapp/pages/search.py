@@ -23,7 +23,7 @@ WEIGHTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 
 @dataclass(frozen=True)
 class Chip:
-    """A part of the query. title, kind: of the item or the upload. Links: the search with it changed so; "" for none."""
+    """A part of the query. kind: of the item or upload. Links: the search with it changed so; "" for none."""
 
     kind: str
     label: str
