@@ -23,7 +23,10 @@ WEIGHTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 
 @dataclass(frozen=True)
 class Chip:
-    """A part of the query. kind: of the item or upload. Links: the search with it changed so; "" for none."""
+    """A part of the query. item: as `item_object` gives it, or None.
+
+    less, more, turned, without: the search with the part lighter, heavier, of the other sign, gone; "" for no further.
+    """
 
     kind: str
     label: str
