@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from conftest import MEDIA, CommandLine
+from conftest import MEDIA, ROOT, CommandLine
 from flask.testing import FlaskClient
 from mixed_media import HOSTILE, named
 from served import site_of
@@ -49,6 +50,14 @@ def test_a_cut_list_is_that_of_the_command_line(
     assert [{name: row[name] for name in without[0]} for row in rows] == without
     assert written.headers["Content-Disposition"] == "attachment; filename=basket.csv"
     assert written.content_type == "text/csv; charset=utf-8"
+
+
+def test_the_example_in_the_documentation_runs(mixed_client: FlaskClient, mixed: CommandLine) -> None:
+    command = re.search(r"curl -s \"http://[^/]+([^\"]+)\".*?-d '([^']+)'", (ROOT / "docs/site.md").read_text(), re.S)
+    assert command
+    body = command[2].replace("ID", named(mixed, "films/made_reef.mp4"))
+    made = mixed_client.post(command[1], data=body, content_type="application/json")
+    assert "Coral reef,film,1.500,4.000" in made.text
 
 
 def test_whole_items_and_moments_share_a_table(mixed_client: FlaskClient, mixed: CommandLine) -> None:
