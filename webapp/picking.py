@@ -97,8 +97,7 @@ def export() -> Response:
     made = FORMATS[name]
     data = io.BytesIO(made.write(picks, site().sources, title).encode("utf-8", "backslashreplace"))
     stem = re.sub(r"[^\w-]+", "-", title.lower()).strip("-") or "basket"
-    kind = f"{made.media_type}; charset=utf-8"
-    return send_file(data, kind, as_attachment=True, download_name=stem + made.ending)
+    return send_file(data, made.media_type, as_attachment=True, download_name=stem + made.ending)
 
 
 @pages.post("/items/<id>/take")
