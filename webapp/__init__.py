@@ -9,7 +9,18 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sightsound.webapp import (
-    api, asking, compression, errors, health, logs, media, metrics, picking, safety, site, state,
+    api,
+    asking,
+    compression,
+    errors,
+    health,
+    logs,
+    media,
+    metrics,
+    picking,
+    safety,
+    site,
+    state,
 )  # fmt: skip
 from sightsound.webapp.pages import basket, item, search
 from sightsound.webapp.settings import SiteSettings
