@@ -21,7 +21,7 @@ from sightsound.webapp import (
     safety,
     site,
     state,
-)  # fmt: skip
+)
 from sightsound.webapp.pages import basket, item, search
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import Site
