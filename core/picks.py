@@ -58,7 +58,8 @@ def picks_of(collection: Collection, said: Any) -> tuple[list[Pick], list[str]]:
 
 
 def _span(said: dict[str, Any]) -> Span | None:
-    start, end = said.get("start"), said.get("end")
+    start: Any = said.get("start")
+    end: Any = said.get("end")
     if start is None and end is None:
         return None
     for time in (start, end):
@@ -84,7 +85,7 @@ def cuts_of_picks(picks: Sequence[Pick], sources: Sources, moments_only: bool = 
 
 
 def _whole(item: Item) -> Span | None:
-    length = item.facts.get("duration")
+    length: Any = item.facts.get("duration")
     timed = item.kind in TIMED and isinstance(length, int | float) and length > 0
     return Span(0.0, float(length)) if timed else None
 
