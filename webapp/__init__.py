@@ -8,7 +8,20 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sightsound.webapp import api, asking, errors, health, logs, media, metrics, picking, safety, site, state
+from sightsound.webapp import (
+    api,
+    asking,
+    compression,
+    errors,
+    health,
+    logs,
+    media,
+    metrics,
+    picking,
+    safety,
+    site,
+    state,
+)
 from sightsound.webapp.pages import basket, item, search
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import Site
@@ -29,6 +42,7 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     errors.register(app)
     logs.register(app)
     safety.register(app)
+    compression.register(app)
     asking.register(app)
     media.register(app)
     state.register(app)
