@@ -352,10 +352,10 @@ def test_a_file_that_changed_or_is_gone_is_not_shown_and_is_listed(changing: tup
     assert browser.get(thumb).data == as_it_was, "what was made of it stays"
     [failure] = site.collection.failures()
     assert failure.stale and "not what was indexed" in failure.reason
-    os.rename(folder, folder.with_name("unmounted"))
+    folder.rename(folder.with_name("unmounted"))
     assert browser.get(horse).status_code == 410
     assert len(site.collection.failures()) == 1, "a disk that is not mounted says nothing of its files"
-    os.rename(folder.with_name("unmounted"), folder)
+    folder.with_name("unmounted").rename(folder)
     assert browser.get(horse).status_code == 200
     (folder / "horse.jpg").unlink()
     assert browser.get(horse).status_code == 410
