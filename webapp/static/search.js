@@ -56,6 +56,12 @@
 
   // Pictures that can't be had.
   const lost = (image) => {
+    const tries = Number(image.dataset.tries || 0);
+    if (tries < 3 && image.matches("[data-picture]:not([data-remote])")) { // it may be on its way: 503, come again
+      image.dataset.tries = tries + 1;
+      setTimeout(() => { image.src = image.src; }, 1500 * (tries + 1));
+      return;
+    }
     const card = image.closest(".card");
     if (!card || !image.matches("[data-picture]")) {
       image.classList.add("gone");
