@@ -114,13 +114,18 @@ class _Kept:
         self._until = 0.0
 
     def counts(self, here: Site) -> Counts:
-        with self._guard:
+        # While one request counts anew, the others take what there is.
+        if not self._guard.acquire(blocking=self._counts is None) and self._counts is not None:
+            return self._counts
+        try:
             began = time.monotonic()
             if self._counts is None or began >= self._until:
                 self._counts = here.collection.facets()
                 ended = time.monotonic()
                 self._until = ended + min(20 * (ended - began), MOST_KEPT)
             return self._counts
+        finally:
+            self._guard.release()
 
 
 _kept: WeakKeyDictionary[Site, _Kept] = WeakKeyDictionary()
