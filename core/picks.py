@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sightsound.cutlist import Cut
+from sightsound.cutlist import Cut, csv_of, edl_of
 from sightsound.errors import UsageError
 from sightsound.opening import Sources
 from sightsound.sheet import Dead, Tile, sheet_of
@@ -58,15 +58,19 @@ def picks_of(collection: Collection, said: Any) -> tuple[list[Pick], list[str]]:
 
 
 def _span(said: dict[str, Any]) -> Span | None:
-    start, end = said.get("start"), said.get("end")
-    if start is None and end is None:
+    if said.get("start") is None and said.get("end") is None:
         return None
-    for time in (start, end):
-        if isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time):
-            raise UsageError(f"The times of {said['id'][:40]} are no numbers of seconds; give both start and end")
+    start, end = _seconds(said, "start"), _seconds(said, "end")
     if not 0 <= start < end:
         raise UsageError(f"The stretch of {said['id'][:40]} ends before it begins, or begins below zero")
-    return Span(float(start), float(end))
+    return Span(start, end)
+
+
+def _seconds(said: dict[str, Any], name: str) -> float:
+    time = said.get(name)
+    if isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time):
+        raise UsageError(f"The times of {said['id'][:40]} are no numbers of seconds; give both start and end")
+    return float(time)
 
 
 def cuts_of_picks(picks: Sequence[Pick], sources: Sources, moments_only: bool = False) -> list[Cut]:
@@ -85,8 +89,9 @@ def cuts_of_picks(picks: Sequence[Pick], sources: Sources, moments_only: bool = 
 
 def _whole(item: Item) -> Span | None:
     length = item.facts.get("duration")
-    timed = item.kind in TIMED and isinstance(length, int | float) and length > 0
-    return Span(0.0, float(length)) if timed else None
+    if item.kind not in TIMED or not isinstance(length, int | float) or length <= 0:
+        return None
+    return Span(0.0, float(length))
 
 
 def credits_of(picks: Sequence[Pick], sources: Sources) -> str:
@@ -106,3 +111,27 @@ def sheet_of_picks(picks: Sequence[Pick], sources: Sources, title: str) -> tuple
     items = {pick.item.id: pick.item for pick in picks}
     tiles = [Tile(items[id], spans) for id, spans in moments.items()]
     return sheet_of(tiles, "1 item" if len(tiles) == 1 else f"{len(tiles)} items", sources, title)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How picks are written. write: (picks, sources, title) -> text. ending: of the file's name."""
+
+    write: Callable[[Sequence[Pick], Sources, str], str]
+    media_type: str
+    ending: str
+
+
+def _edl(picks: Sequence[Pick], sources: Sources, title: str) -> str:
+    cuts = cuts_of_picks(picks, sources, moments_only=True)
+    if not cuts:
+        raise UsageError("A cut list is made of films and sounds, and none of them is picked")
+    return edl_of(cuts, title)
+
+
+FORMATS: Mapping[str, Format] = {
+    "credits": Format(lambda picks, sources, title: credits_of(picks, sources), "text/plain", "-credits.txt"),
+    "csv": Format(lambda picks, sources, title: csv_of(cuts_of_picks(picks, sources)), "text/csv", ".csv"),
+    "sheet": Format(lambda picks, sources, title: sheet_of_picks(picks, sources, title)[0], "text/html", ".html"),
+    "edl": Format(_edl, "text/plain", ".edl"),
+}
