@@ -41,7 +41,7 @@ types:  ## Links that show type checkers the package as it is imported
 	@mkdir -p .types/sightsound
 	@find .types/sightsound -mindepth 1 -delete
 	@for entry in core/*; do [ "$$entry" = core/__pycache__ ] || ln -s ../../$$entry .types/sightsound/; done
-	@for entry in plugins; do ln -s ../../$$entry .types/sightsound/; done
+	@for entry in plugins webapp; do ln -s ../../$$entry .types/sightsound/; done
 
 bench: $(DEV)  ## Run the benchmarks; writes docs/benchmarks.md
 	$(BIN)/python benchmarks/all.py

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sightsound.fusing import Match
 from sightsound.opening import Sources
 from sightsound.searching import Answer, FilePart, Hit, ItemPart, Part, TextPart
-from sightsound.types import FILE_LAYER, Item
+from sightsound.signatures import Axis
+from sightsound.similar import Likeness, likeness_object
+from sightsound.sources import is_hotlinked
+from sightsound.types import FILE_LAYER, Item, Segment
 
 VERSION = 1
 """Fields may be added within a version; none is removed or changes its meaning."""
@@ -67,6 +71,7 @@ def item_object(item: Item, sources: Sources) -> dict[str, Any]:
         "licence": said.licence or None,
         "page_url": said.page_url or None,
         "view_url": source.view_url(item),
+        "hotlink": is_hotlinked(item, source),
         "date": said.date or None,
         "tags": list(said.tags),
         "facts": dict(item.facts),
@@ -74,7 +79,22 @@ def item_object(item: Item, sources: Sources) -> dict[str, Any]:
         "state": item.state,
         "reason": item.reason or None,
         "sources": item.sources,
+        "content": item.content or None,
     }
+
+
+def shown_object(item: Item, segments: Sequence[Segment], sources: Sources) -> dict[str, Any]:
+    """All that is known of an item, as `show --json` gives it: where it comes from, and the item's segments."""
+    return item_object(item, sources) | {
+        "metadata_from": layers_object(item),
+        "segments": [{"id": s.id, "kind": s.kind, "start": s.start, "end": s.end, "text": s.text} for s in segments],
+    }
+
+
+def alike_object(hits: Sequence[Likeness], weights: Mapping[Axis, float], sources: Sources) -> dict[str, Any]:
+    """Films that are alike, as `similar --json` gives them."""
+    found = [{**item_object(hit.item, sources), **likeness_object(hit)} for hit in hits]
+    return {"version": VERSION, "weights": dict(weights), "hits": found}
 
 
 def layers_object(item: Item) -> dict[str, Any]:

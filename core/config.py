@@ -82,6 +82,20 @@ SETTINGS = (
         "",
         "HOST:PORT, separated by commas: hosts that URLs may name though they are not public. See docs/sources.md.",
     ),
+    Setting("previews_megabytes", "2048", "The site: what all that is made to be shown may take; the oldest goes."),
+    Setting("preview_minutes", "30", "The site: how long making a film that browsers play may take."),
+    Setting("api_key", "", "The site: the key that browsers and clients must show. See docs/site.md."),
+    Setting("site_hosts", "", "The site: names it is reached by, separated by commas; those of this machine always."),
+    Setting("site_queue", "64", "The site: searches under way or waiting; the next is told to come again (503)."),
+    Setting("site_rate", "20", "The site: requests a second by one client, past which it gets 429; 0: any number."),
+    Setting("site_burst", "60", "The site: how many of these may come at once."),
+    Setting("site_logs", "text", "The site: text, or json: a JSON object a line, with the request's id."),
+    Setting("site_fetch", "no", "The site: yes lets visitors have a URL fetched to search by."),
+    Setting("upload_megabytes", "50", "The site: the largest file that can be searched by."),
+    Setting("upload_seconds", "60", "The site: how long reading such a file may take."),
+    Setting("uploads_megabytes", "1024", "The site: what all such files may take; the oldest go first."),
+    Setting("uploads_count", "1000", "The site: how many such files are kept; the oldest go first."),
+    Setting("uploads_days", "7", "The site: how long such a file, and a link that names it, is good for."),
 )
 _NAMES = {setting.name: setting for setting in SETTINGS}
 _flags: dict[str, str] = {}
@@ -107,6 +121,11 @@ def use(name: str, flag: str | None) -> None:
     """Let a flag of the command line hold for the whole process; None changes nothing."""
     if flag is not None:
         _flags[name] = flag
+
+
+def as_environment() -> dict[str, str]:
+    """What flags say, as variables for a process that this one starts."""
+    return {PREFIX + name.upper(): value for name, value in _flags.items()}
 
 
 def config_files() -> list[Path]:

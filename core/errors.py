@@ -6,6 +6,8 @@
       PluginError           a plug-in is missing, broken or clashes         exit 1, HTTP 500
       SourceError           a source can't be listed                        exit 1, HTTP 502
       MediaError            one file can't be read; costs that item only    exit 1, HTTP 422
+        MediaGone           it is gone, or is not what was indexed          exit 1, HTTP 410
+      Busy                  too much is asked at once; come again           exit 1, HTTP 503
       StoreError            the store can't be used                         exit 1, HTTP 503
         CollectionMissing   no such collection                              exit 1, HTTP 404
         CollectionBusy      another process indexes it                      exit 1, HTTP 409
@@ -13,6 +15,7 @@
       ModelError            a model is missing, damaged or refused          exit 1, HTTP 503
       FingerprintMismatch   built with another model                        exit 1, HTTP 409
       ItemMissing           no such item, or several                        exit 1, HTTP 404
+      ServingError          the site can't be served at that address        exit 1
 
 Caught once, at the edge: the command line prints the message and exits with `exit_code`, the site answers with
 `status`. Anything else is a bug and keeps its traceback.
@@ -47,6 +50,20 @@ class MediaError(SightsoundError):
     status = 422
 
 
+class MediaGone(MediaError):
+    status = 410
+
+
+class Busy(SightsoundError):
+    """Too much is asked at once. retry_after: seconds after which it may be asked again."""
+
+    status = 503
+
+    def __init__(self, message: str, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class StoreError(SightsoundError):
     status = 503
 
@@ -73,3 +90,7 @@ class FingerprintMismatch(SightsoundError):
 
 class ItemMissing(SightsoundError):
     status = 404
+
+
+class ServingError(SightsoundError):
+    pass

@@ -11,9 +11,17 @@ from dataclasses import dataclass, field
 from sightsound.calibration import Key
 from sightsound.chance import Calibration, confidence, of_normal
 from sightsound.stores.base import Scored
+from sightsound.types import Medium, SegmentKind
 
 UNMEASURED = of_normal(0.15, 0.1, 100, measured=False)
 """For a space that was never calibrated: about what text and picture models give unrelated things."""
+SAME = 0.995
+"""The cosine from which two pictures or two sounds are taken for copies of one another."""
+COPY = 12.0
+"""What a copy scores at least, standardised: no likeness in another space comes before the thing itself."""
+
+
+MEDIUM_OF: Mapping[SegmentKind, Medium] = {"photo": "image", "frame": "image", "sound": "audio"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ def matches(
     for scored in found:
         background = calibrations.get((field_name, medium, kind or scored.kind), UNMEASURED)
         standardised = background.standardise(scored.score, counts.get((field_name, kind or scored.kind), 1), fields)
+        if scored.score >= SAME and medium != "text" and MEDIUM_OF.get(scored.kind) == medium:
+            standardised = max(standardised, COPY)
         shown = scored.kind if kind else field_name
         match = Match(scored.segment_id, shown, scored.score, standardised, background.measured)
         made.append((scored.item_id, match))

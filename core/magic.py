@@ -46,3 +46,19 @@ def _begins_as(head: bytes, kind: ItemKind) -> bool:
     if kind == "sound" and len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
         return True  # a frame of MP3 or AAC
     return head.startswith(_STARTS[kind])
+
+
+_SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B ")
+_PHOTO_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
+
+
+def kind_of(head: bytes) -> ItemKind | None:
+    """What a file that begins so most probably is: a photo, a sound or a film; None where it is neither.
+
+    head: its first HEAD bytes, or all of them where it is shorter.
+    """
+    if head[4:8] == b"ftyp":
+        return "sound" if head[8:12] in _SOUND_BRANDS else "photo" if head[8:12] in _PHOTO_BRANDS else "film"
+    if head.startswith(b"OggS"):
+        return "film" if b"theora" in head else "sound"
+    return next((kind for kind in ("photo", "film", "sound") if _begins_as(head, kind)), None)

@@ -149,9 +149,7 @@ def test_a_server_that_can_not_be_used(
     assert says in fails(line, "search", "--image", pictures / "00003.png")
 
 
-def test_credentials_are_asked_for_where_none_were_given(
-    line: ElasticLine, proxy: Proxy, pictures: Path
-) -> None:
+def test_credentials_are_asked_for_where_none_were_given(line: ElasticLine, proxy: Proxy, pictures: Path) -> None:
     proxy.rule = always(UNAUTHORISED)
     assert "wants credentials" in fails(line.at(proxy.url), "status", ELASTICSEARCH_API_KEY="")
     assert "refuses these credentials" in fails(line, "status")

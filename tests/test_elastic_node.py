@@ -58,7 +58,7 @@ def test_without_a_jdk_it_says_what_to_install(tmp_path: Path) -> None:
     (old / "bin" / "javac").write_text("#!/bin/sh\necho javac 17.0.9\n")
     (old / "bin" / "javac").chmod(0o755)
     # The folders that JDKs are installed in are hidden by empty ones.
-    hidden = "mount -t tmpfs none /usr/lib/jvm; [ ! -d /opt ] || mount -t tmpfs none /opt; exec \"$@\""
+    hidden = 'mount -t tmpfs none /usr/lib/jvm; [ ! -d /opt ] || mount -t tmpfs none /opt; exec "$@"'
     done = subprocess.run(
         ["unshare", "--map-root-user", "--user", "--mount", "sh", "-c", hidden, "sh", START, "build"],
         env={**os.environ, "JAVA_HOME": str(old), "HOME": str(tmp_path)},

@@ -298,9 +298,7 @@ def test_hostile_films_cost_themselves_alone(sightsound: CommandLine, good: Path
     assert {name for name, one in failed.items() if one["stale"]} == {"flips.mp4", "hole.mp4"}
     assert ran.json["added"] == 2
     found = sightsound("search", "--kind", "film", "--json").json["hits"]
-    assert {Path(hit["path"]).name for hit in found} == {
-        *("canary.mp4", "flips.mp4", "hole.mp4", "ten hours.mp4")
-    }
+    assert {Path(hit["path"]).name for hit in found} == {*("canary.mp4", "flips.mp4", "hole.mp4", "ten hours.mp4")}
     facts = {Path(hit["path"]).name: hit["facts"] for hit in found}
     assert facts["canary.mp4"]["shots"] == 4 and facts["hole.mp4"]["shots"] >= 3
     assert facts["ten hours.mp4"]["duration"] == pytest.approx(7.6)

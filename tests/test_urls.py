@@ -43,7 +43,9 @@ def table(place: Path, web: Web, *rows: str, head: str = "url,title,author,licen
 def test_a_table_of_urls_is_indexed_found_and_shown_where_they_lie(
     sightsound: CommandLine, web: Web, tmp_path: Path
 ) -> None:
-    path = table(tmp_path, web, *(f"WEB/{name}.jpg,,Ann,CC0" for name in NAMES), "WEB/gone.jpg,,,", "http://10.0.0.1/a.jpg,,,")
+    path = table(
+        tmp_path, web, *(f"WEB/{name}.jpg,,Ann,CC0" for name in NAMES), "WEB/gone.jpg,,,", "http://10.0.0.1/a.jpg,,,"
+    )
     allow = {"SIGHTSOUND_ALLOW_HOSTS": web.host}
     ran = sightsound("index", path, code=3, **allow)
     assert "5 added, 2 failed" in ran.out
@@ -117,7 +119,13 @@ class Museum:
             return Answer(status=404)
         number = int(cursor.removeprefix("p") or 0)
         said = [
-            {"id": name, "title": name, "artist": "Ann", "image": f"{self.url}/{name}.jpg", "page": f"https://museum.example/{name}"}
+            {
+                "id": name,
+                "title": name,
+                "artist": "Ann",
+                "image": f"{self.url}/{name}.jpg",
+                "page": f"https://museum.example/{name}",
+            }
             for name in NAMES[2 * number : 2 * number + 2]
         ]
         return reply({"objects": said, "next": f"p{number + 1}" if number < 2 else None})

@@ -18,6 +18,7 @@ from sightsound.cli import (
     plugins,
     remove,
     search,
+    serve,
     show,
     starter_set,
     status,
@@ -25,7 +26,9 @@ from sightsound.cli import (
 )
 from sightsound.registry import Registry, registry
 
-COMMANDS = (index, search, show, take, status, failed, remove, export, copy, check, eval, starter_set, plugins, doctor)
+COMMANDS = (
+    index, search, serve, show, take, status, failed, remove, export, copy, check, eval, starter_set, plugins, doctor,
+)  # fmt: skip
 
 
 def build(found: Registry | None = None) -> typer.Typer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json, say
 from sightsound.errors import ItemMissing, UsageError
-from sightsound.filters import Filters, any_of, parse_condition, parse_date
+from sightsound.filters import Filters, any_of, parse_condition, parse_date, parse_time
 
 if TYPE_CHECKING:
     from sightsound.opening import Sources
@@ -67,7 +66,6 @@ MeaningOption = Annotated[
 
 KINDS = ("photo", "film", "sound", "text")
 FILE_KINDS: dict[str, ItemKind] = {"--image": "photo", "--sound": "sound", "--clip": "film"}
-_TIME = re.compile(r"(?:(\d+):)?(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 
 
 def register(app: typer.Typer) -> None:
@@ -153,7 +151,7 @@ def search_command(
         files = [(FILE_KINDS[option], name) for option, names in
                  {"--image": image, "--sound": sound, "--clip": clip}.items() for name in names or []]  # fmt: skip
         parts = _parts(found, words, text or [], files, like or [], without or [])
-        query = Asked(parts, filters, sort, offset, limit, then.strip(), seconds(within))
+        query = Asked(parts, filters, sort, offset, limit, then.strip(), parse_time(within))
         _answer(plugins, found, query, Output(as_json, paths, sheet, cut, edl, table))
 
 
@@ -210,15 +208,6 @@ def _filters(
     dates += [f"date<={parse_date(before)}"] if before else []
     conditions = tuple(parse_condition(written) for written in [*(where or []), *dates])
     return (*any_of("kind", kinds or []), *any_of("tag", tags or []), *conditions)
-
-
-def seconds(written: str) -> float:
-    """`30s`, `2m`, `1.5h`, `1:30` or plain seconds. Raises UsageError."""
-    match = _TIME.fullmatch(written.strip())
-    if not match or (match[1] and match[3]):
-        raise UsageError(f"'{written}' is no time; write 30s, 2m or 1:30")
-    unit = {"m": 60, "min": 60, "h": 3600}.get(match[3] or "s", 1)
-    return 60 * float(match[1] or 0) + float(match[2]) * unit
 
 
 def _parts(
