@@ -85,7 +85,7 @@ SETTINGS = (
     Setting("api_key", "", "The site: the key that browsers and clients must show. See docs/site.md."),
     Setting("site_hosts", "", "The site: names it is reached by, separated by commas; those of this machine always."),
     Setting("site_queue", "64", "The site: searches under way or waiting; the next is told to come again (503)."),
-    Setting("site_rate", "20", "The site: requests that make work, a second, by one client (429 past it); 0: any number."),
+    Setting("site_rate", "20", "The site: requests a second by one client, past which it gets 429; 0: any number."),
     Setting("site_burst", "60", "The site: how many of these may come at once."),
     Setting("site_logs", "text", "The site: text, or json: a JSON object a line, with the request's id."),
     Setting("site_fetch", "no", "The site: yes lets visitors have a URL fetched to search by."),

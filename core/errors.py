@@ -13,6 +13,7 @@
       ModelError            a model is missing, damaged or refused          exit 1, HTTP 503
       FingerprintMismatch   built with another model                        exit 1, HTTP 409
       ItemMissing           no such item, or several                        exit 1, HTTP 404
+      ServingError          the site can't be served at that address        exit 1
 
 Caught once, at the edge: the command line prints the message and exits with `exit_code`, the site answers with
 `status`. Anything else is a bug and keeps its traceback.
@@ -73,3 +74,7 @@ class FingerprintMismatch(SightsoundError):
 
 class ItemMissing(SightsoundError):
     status = 404
+
+
+class ServingError(SightsoundError):
+    pass

@@ -83,20 +83,27 @@ class Sources:
             for known in self._known.values()
         ]
 
+    def opened(self) -> list[Source]:
+        """Every remembered source that can still be opened."""
+        found = (self._open(name) for name in self._known)
+        return [source for source in found if source is not None]
+
     def of(self, item: Item) -> Source:
         """The source that shows and credits the item: the first it belongs to that can still be opened."""
         for name in item.sources:
-            if name in self._opened:
-                return self._opened[name]
-            known = self._known.get(name)
-            if known:
-                try:
-                    opened = open_source(self._registry, known["argument"], known["options"], known["plugin"])
-                except SightsoundError:
-                    continue
-                self._opened[name] = opened.source
-                return opened.source
+            if (source := self._open(name)) is not None:
+                return source
         return Source()
+
+    def _open(self, name: str) -> Source | None:
+        known = self._known.get(name)
+        if name not in self._opened and known:
+            try:
+                opened = open_source(self._registry, known["argument"], known["options"], known["plugin"])
+            except SightsoundError:
+                return None
+            self._opened[name] = opened.source
+        return self._opened.get(name)
 
 
 def find_item(collection: Collection, reference: str) -> Item:

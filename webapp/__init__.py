@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sightsound.webapp import api, asking, errors, site
+from sightsound.webapp import api, asking, errors, health, logs, metrics, safety, site
 from sightsound.webapp.pages import search
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import Site
@@ -24,12 +25,16 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     app = Flask("sightsound.webapp", static_folder="static", template_folder="templates")
     made = Site(settings or SiteSettings.read())
     app.extensions[site.EXTENSION] = made
-    app.config["MAX_CONTENT_LENGTH"] = made.settings.uploads.bytes + (1 << 20)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    if made.settings.behind_proxy:
+        count = made.settings.behind_proxy
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     errors.register(app)
+    logs.register(app)
+    safety.register(app)
     asking.register(app)
     app.jinja_env.globals["media_url"] = _media_url
-    for blueprint in (api.pages, search.pages):
+    for blueprint in (health.pages, metrics.pages, api.pages, search.pages):
         app.register_blueprint(blueprint)
     made.registry.call_each("register_pages", lambda plugin: {"app": app})
     return app

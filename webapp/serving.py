@@ -1,14 +1,133 @@
-"""Serving the site: waitress, one process with threads."""
+"""Serving the site: waitress, one process with threads, ended cleanly."""
 
 from __future__ import annotations
 
-import waitress
-from flask import Flask
+import json
+import logging
+import signal
+import socket
+import threading
+import time
+from typing import Any
 
-THREADS = 16
+from flask import Flask
+from waitress.channel import HTTPChannel
+from waitress.server import create_server
+from waitress.task import ErrorTask
+
+from sightsound.errors import ServingError
+from sightsound.webapp.site import EXTENSION, Site
+
+MORE_THREADS = 16
+"""Threads beside those that searches may take, so that pictures, pages and health are answered while these wait."""
+RECEIVING = 60
+"""Seconds that a request may take to arrive whole."""
+CONNECTIONS = 500
+GRACE = 5.0
+"""Seconds that answers under way have to be finished when the site is ended."""
+OUTPUT_BYTES = 64 << 20
+"""What of an answer may wait for a slow client, on disk beyond the first megabyte, before its thread does."""
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection whose request has RECEIVING seconds in all: a client that sends it byte by byte is left."""
+
+    def handle_read(self) -> None:
+        began = self.last_activity if self.request is not None else None
+        super().handle_read()
+        if began is not None and self.request is not None:
+            self.last_activity = began
+
+
+class _ErrorTask(ErrorTask):  # type: ignore[misc]
+    """What waitress itself refuses (bad HTTP, too large a body), told as the site tells errors."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        told = {"error": {"code": error.reason.lower().replace(" ", "_"), "message": f"{error.reason}: {error.body}"}}
+        body = json.dumps(told).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers += [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+_Channel.error_task_class = _ErrorTask
 
 
 def serve(app: Flask, host: str, port: int) -> None:
-    server = waitress.create_server(app, host=host, port=port, threads=THREADS)
-    print(f"Serving at http://{server.effective_host}:{server.effective_port}/", flush=True)
-    server.run()
+    """Serve until SIGTERM or Ctrl-C. Raises ServingError where the address can't be served at."""
+    here: Site = app.extensions[EXTENSION]
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    server = create_server(
+        app,
+        sockets=[_listening(host, port)],
+        threads=here.settings.queue + MORE_THREADS,
+        connection_limit=CONNECTIONS,
+        channel_timeout=RECEIVING,
+        cleanup_interval=5,
+        max_request_body_size=2 * here.settings.uploads.bytes,
+        outbuf_high_watermark=OUTPUT_BYTES,
+        ident="",
+        clear_untrusted_proxy_headers=False,
+        asyncore_use_poll=True,
+    )
+    server.channel_class = _Channel
+    stopping = threading.Event()
+
+    def stop(number: int, frame: Any) -> None:
+        stopping.set()
+        server.pull_trigger()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    name, port = server.socket.getsockname()[:2]
+    print(f"Serving '{here.collection_name}' at http://{_in_url(name)}:{port}/", flush=True)
+    here.warm_up.start()
+    try:
+        _run(server, stopping)
+    finally:
+        here.close()
+
+
+def _run(server: Any, stopping: threading.Event) -> None:
+    """Answer requests; when it is ended, let those under way be answered, and take no more."""
+
+    def loop() -> None:
+        server.asyncore.loop(timeout=1, map=server._map, use_poll=True, count=1)
+
+    while not stopping.is_set():
+        loop()
+    server.del_channel()
+    server.socket.close()
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline and any(
+        channel.requests or channel.total_outbufs_len for channel in server.active_channels.values()
+    ):
+        loop()
+    server.task_dispatcher.shutdown(timeout=1)
+    server.asyncore.close_all(server._map)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    place = f"{_in_url(host)}:{port}"
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address)
+            made.listen(1024)
+        except OSError:
+            made.close()
+            raise
+    except (OSError, OverflowError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise ServingError(f"{place} can't be served at: {said}. Choose another --host or --port") from error
+    return made
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -8,6 +8,7 @@ from sightsound.config import number, setting
 from sightsound.errors import ConfigError
 
 MEGABYTE = 1 << 20
+SHORTEST_KEY = 16
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class SiteSettings:
     """store, collection: which one the site shows; None as the settings say.
 
     hosts: names that a request's Host header may have; loopback's own are always among them.
-    api_key: what a client must show; "" where none is asked for.
+    api_key: what a client must show; "" where none is asked for: then only this machine is answered, unless `open`.
     queue: searches that are under way or waiting at once; the next is told to come again.
     rate, burst: requests a second by one client that make work, and how many may come at once; a rate of 0: no limit.
     fetch: whether a visitor may have a URL fetched to search by.
@@ -36,6 +37,7 @@ class SiteSettings:
     collection: str | None = None
     hosts: tuple[str, ...] = ()
     api_key: str = field(default="", repr=False)
+    open: bool = False
     queue: int = 64
     rate: float = 20.0
     burst: int = 60
@@ -49,6 +51,7 @@ class SiteSettings:
         store: str | None = None,
         collection: str | None = None,
         hosts: tuple[str, ...] = (),
+        open: bool = False,
         behind_proxy: int = 0,
         json_logs: bool = False,
     ) -> SiteSettings:
@@ -58,7 +61,8 @@ class SiteSettings:
             store=store,
             collection=collection,
             hosts=(*hosts, *named),
-            api_key=setting("api_key"),
+            api_key=_key(),
+            open=open,
             queue=int(number("site_queue")),
             rate=_rate(),
             burst=int(number("site_burst")),
@@ -72,6 +76,16 @@ class SiteSettings:
                 number("uploads_days") * 86_400,
             ),
         )
+
+
+def _key() -> str:
+    key = setting("api_key")
+    if key and (len(key) < SHORTEST_KEY or not key.isascii() or not key.isprintable() or " " in key):
+        raise ConfigError(
+            f"The setting api_key must have {SHORTEST_KEY} letters or more, without spaces. Make one with: openssl rand"
+            " -hex 32"
+        )
+    return key
 
 
 def _rate() -> float:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from flask import current_app, g, has_request_context
 
 from sightsound.config import setting
 from sightsound.encoders import EncoderSet, of_collection
+from sightsound.errors import SightsoundError
 from sightsound.opening import SOURCES, Sources, open_store
 from sightsound.registry import Registry, registry
-from sightsound.searching import Answer, Query, search
+from sightsound.searching import Answer, FilePart, Query, search
 from sightsound.stores.base import Collection, EncoderRecord, Store
+from sightsound.webapp.metrics import Metrics
+from sightsound.webapp.queue import EncodeQueue, Line, through
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.uploads import Uploads
+
+if TYPE_CHECKING:
+    from sightsound.webapp.health import WarmUp
 
 EXTENSION = "sightsound"
 Made = TypeVar("Made")
@@ -32,6 +38,11 @@ class Site:
         self._collection: Collection | None = None
         self._encoders: tuple[Sequence[EncoderRecord], EncoderSet] | None = None
         self._sources: tuple[object, Sources] | None = None
+        self._view_hosts: tuple[Sources, tuple[str, ...]] | None = None
+        self.metrics = Metrics()
+        self.metrics.watch(self)
+        self.line = Line(settings.queue, self.metrics)
+        self.queue = EncodeQueue(self.metrics)
 
     @cached_property
     def registry(self) -> Registry:
@@ -65,9 +76,29 @@ class Site:
 
     def search(self, query: Query) -> Answer:
         """Answer a query, as the command line does. Raises what `searching.search` raises."""
-        return search(self.registry, self.collection, self.encoders, query)
+        with self.line.place(), self.metrics.stage("search"):
+            try:
+                answer = search(self.registry, self.collection, self.encoders, query)
+            except SightsoundError as error:
+                self.metrics.searches.labels("failed").inc()
+                raise _unplaced(error, query) from error.__cause__
+        self.metrics.searches.labels("answered").inc()
+        return answer
+
+    @property
+    def view_hosts(self) -> tuple[str, ...]:
+        """Hosts from which pages may show what the collection's sources have."""
+        return _once_a_request("view_hosts", self._now_view_hosts)
+
+    @cached_property
+    def warm_up(self) -> WarmUp:
+        from sightsound.webapp.health import WarmUp
+
+        return WarmUp(self)
 
     def close(self) -> None:
+        self.warm_up.stop()
+        self.queue.close()
         with self._guard:
             if self._collection is not None:
                 self._collection.close()
@@ -78,7 +109,8 @@ class Site:
         with self._guard:
             if self._encoders is None or self._encoders[0] != records:
                 assert self._collection is not None
-                self._encoders = records, of_collection(self.registry, self._collection)
+                found = through(self.queue, of_collection(self.registry, self._collection))
+                self._encoders = records, found
             return self._encoders[1]
 
     def _now_sources(self) -> Sources:
@@ -88,6 +120,24 @@ class Site:
                 assert self._collection is not None
                 self._sources = known, Sources(self.registry, self._collection)
             return self._sources[1]
+
+    def _now_view_hosts(self) -> tuple[str, ...]:
+        sources = self.sources
+        with self._guard:
+            if self._view_hosts is None or self._view_hosts[0] is not sources:
+                hosts = dict.fromkeys(host for source in sources.opened() for host in source.view_hosts)
+                self._view_hosts = sources, tuple(hosts)
+            return self._view_hosts[1]
+
+
+def _unplaced(error: SightsoundError, query: Query) -> SightsoundError:
+    """The error, without the place of an upload on this machine."""
+    message = str(error)
+    for part in query.parts:
+        if isinstance(part, FilePart):
+            message = message.replace(str(part.path), "The file you gave")
+    error.args = (message,)
+    return error
 
 
 def _once_a_request(name: str, make: Callable[[], Made]) -> Made:

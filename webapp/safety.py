@@ -1,0 +1,139 @@
+"""What every request passes and every answer carries: hosts, keys, origins, rates, headers. See docs/site.md."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+from werkzeug.sansio.utils import host_is_trusted
+
+from sightsound.errors import SightsoundError
+from sightsound.webapp import keys
+from sightsound.webapp.errors import Refused
+from sightsound.webapp.rates import Buckets
+from sightsound.webapp.site import Site, site
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+OPEN = ("health.healthz", "health.readyz")
+"""Answered whoever asks, by whatever name: they tell nothing of the collection."""
+COSTS = {"media": 0.1, "static": 0.0, "health": 0.0}
+"""What a request costs of a client's rate, by blueprint or endpoint; 1 for any other. A page shows many pictures."""
+SMALL_BODY = 1 << 20
+"""Bytes of a request that is no upload."""
+_HOST = re.compile(r"(https?://)?[A-Za-z0-9*][A-Za-z0-9.*-]*(:\d{1,5})?")
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=(), browsing-topics=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+}
+BARE_POLICY = "default-src 'none'; frame-ancestors 'none'"
+"""The content security policy of what is no page."""
+
+
+def register(app: Flask) -> None:
+    here: Site = app.extensions["sightsound"]
+    buckets = Buckets(here.settings.rate, here.settings.burst)
+    keys.register(app)
+
+    @app.before_request
+    def check() -> Response | None:
+        if request.endpoint in OPEN:
+            return None
+        _check_host(here.settings.hosts)
+        if (refusal := keys.check(here.settings)) is not None:
+            return refusal
+        _check_origin()
+        _check_rate(buckets)
+        _limit_body(here.settings.uploads.bytes)
+        return None
+
+    app.after_request(_with_headers)
+
+
+def _check_host(hosts: Iterable[str]) -> None:
+    """A page of another name may have been led to this address (DNS rebinding): only known names are answered."""
+    written = request.environ.get("HTTP_HOST", "")
+    name = urlsplit(f"//{written}").hostname if host_is_trusted(written) else None
+    if name not in {*LOOPBACK, *(host.lower().strip("[]") for host in hosts)}:
+        raise Refused("This site does not go by that name; names are given with --host-name", 421)
+
+
+def _check_origin() -> None:
+    """A change is asked for by this site's own pages, or by a program, not by another site's page."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    fetched_from, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if fetched_from is not None:
+        good = fetched_from in ("same-origin", "none")
+    else:
+        good = origin is None or origin == f"{request.scheme}://{request.host}"
+    if not good:
+        raise Refused("This was asked for by the page of another site", 403)
+
+
+def _check_rate(buckets: Buckets) -> None:
+    endpoint = request.endpoint or ""
+    cost = COSTS.get(endpoint, COSTS.get(request.blueprint or "", 1.0))
+    cost = keys.SIGN_IN_COST if endpoint == keys.SIGN_IN and request.method == "POST" else cost
+    wait = buckets.take(_client(request.remote_addr or ""), cost)
+    if wait:
+        raise Refused(f"Too many requests: try again in {wait} seconds", 429, {"Retry-After": str(wait)})
+
+
+def _client(address: str) -> str:
+    """Who is counted as one: an IPv4 address, or the network of an IPv6 one, of which anyone has many."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def _limit_body(upload: int) -> None:
+    takes_files = request.endpoint in ("api.uploads", "api.search_with_files")
+    request.max_content_length = upload + SMALL_BODY if takes_files else SMALL_BODY
+    request.max_form_parts = 50
+
+
+def _with_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if "Content-Security-Policy" not in response.headers:
+        page = response.mimetype == "text/html"
+        response.headers["Content-Security-Policy"] = policy(_view_hosts()) if page else BARE_POLICY
+    return response
+
+
+def _view_hosts() -> Sequence[str]:
+    try:
+        return site().view_hosts
+    except SightsoundError:  # there is no collection, or its store is away: nothing of it is shown either
+        return ()
+
+
+def policy(view_hosts: Iterable[str]) -> str:
+    """The content security policy of pages: nothing from elsewhere but what the collection's sources show."""
+    hosts = list(dict.fromkeys(host for host in view_hosts if _HOST.fullmatch(host)))
+    shown = " ".join(["'self'", "blob:", *(["https:", "http:"] if "*" in hosts else hosts)])
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src {shown}",
+            f"media-src {shown}",
+            "connect-src 'self'",
+            "font-src 'self'",
+            "manifest-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
