@@ -1,4 +1,4 @@
-"""Where a container of sightsound begins: says in one line what is missing, or becomes `sightsound` with its arguments."""
+"""Where a container of sightsound begins: it says in one line what is missing, or becomes `sightsound`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,30 @@ def lacks() -> str:
     return ""
 
 
+def is_away() -> str:
+    """What keeps the site from answering: the store, its key, or the collection's model; "" where nothing does.
+
+    As the settings name them, not as flags of `serve` would.
+    """
+    from sightsound.config import setting
+    from sightsound.encoders import of_collection
+    from sightsound.errors import CollectionMissing, SightsoundError
+    from sightsound.opening import open_store
+    from sightsound.registry import registry
+
+    try:
+        collection = open_store(registry()).open(setting("collection"))
+        try:
+            encoders = of_collection(registry(), collection).reading("text", "query")
+            return next((" ".join(e.spec.missing.split()) for e in encoders if e.spec.missing), "")
+        finally:
+            collection.close()
+    except CollectionMissing:  # the site says how to make one, and shows it once it is there
+        return ""
+    except SightsoundError as error:
+        return str(error)
+
+
 def is_mounted(folder: str) -> bool:
     """Whether a file system other than the image's own lies there. Bind mounts are seen in this list only."""
     places = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
@@ -38,7 +62,7 @@ def is_mounted(folder: str) -> bool:
 
 if __name__ == "__main__":
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    lacking = "" if wanted in NEEDS_NO_DATA else lacks()
+    lacking = "" if wanted in NEEDS_NO_DATA else lacks() or (is_away() if wanted == "serve" else "")
     if lacking:
         sys.exit(f"error: {lacking}")
     os.execv(SIGHTSOUND, [SIGHTSOUND, *sys.argv[1:]])
