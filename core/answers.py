@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sightsound.fusing import Match
 from sightsound.opening import Sources
 from sightsound.searching import Answer, FilePart, Hit, ItemPart, Part, TextPart
-from sightsound.types import FILE_LAYER, Item
+from sightsound.signatures import Axis
+from sightsound.similar import Likeness, likeness_object
+from sightsound.types import FILE_LAYER, Item, Segment
 
 VERSION = 1
 """Fields may be added within a version; none is removed or changes its meaning."""
@@ -75,6 +78,20 @@ def item_object(item: Item, sources: Sources) -> dict[str, Any]:
         "reason": item.reason or None,
         "sources": item.sources,
     }
+
+
+def shown_object(item: Item, segments: Sequence[Segment], sources: Sources) -> dict[str, Any]:
+    """All that is known of an item, as `show --json` gives it: where it comes from, and the item's segments."""
+    return item_object(item, sources) | {
+        "metadata_from": layers_object(item),
+        "segments": [{"id": s.id, "kind": s.kind, "start": s.start, "end": s.end, "text": s.text} for s in segments],
+    }
+
+
+def alike_object(hits: Sequence[Likeness], weights: Mapping[Axis, float], sources: Sources) -> dict[str, Any]:
+    """Films that are alike, as `similar --json` gives them."""
+    found = [{**item_object(hit.item, sources), **likeness_object(hit)} for hit in hits]
+    return {"version": VERSION, "weights": dict(weights), "hits": found}
 
 
 def layers_object(item: Item) -> dict[str, Any]:

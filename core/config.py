@@ -90,6 +90,7 @@ SETTINGS = (
     Setting("site_logs", "text", "The site: text, or json: a JSON object a line, with the request's id."),
     Setting("site_fetch", "no", "The site: yes lets visitors have a URL fetched to search by."),
     Setting("upload_megabytes", "50", "The site: the largest file that can be searched by."),
+    Setting("upload_seconds", "60", "The site: how long reading such a file may take."),
     Setting("uploads_megabytes", "1024", "The site: what all such files may take; the oldest go first."),
     Setting("uploads_count", "1000", "The site: how many such files are kept; the oldest go first."),
     Setting("uploads_days", "7", "The site: how long such a file, and a link that names it, is good for."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +21,14 @@ DAY_BEGINS = 3600
 
 @dataclass(frozen=True)
 class Cut:
-    """A found moment to be cut out. start, end: seconds."""
+    """A found moment to be cut out. start, end: seconds. whole: it is a whole item, such as a photo, without times."""
 
     item: Item
     start: float
     end: float
     credit: str
     confidence: float | None
+    whole: bool = False
 
 
 def cuts_of(answer: Answer, sources: Sources) -> list[Cut]:
@@ -41,29 +43,35 @@ def cuts_of(answer: Answer, sources: Sources) -> list[Cut]:
 
 
 def write_csv(path: Path, cuts: Sequence[Cut]) -> None:
-    """A row a moment, in seconds and as h:mm:ss.mmm."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["file", "title", "kind", "start", "end", "from", "to", "credit", "licence", "confidence"])
-        for cut in cuts:
-            sure = "" if cut.confidence is None else f"{cut.confidence:.2f}"
-            table.writerow(
-                [
-                    _plain(str(cut.item.path or cut.item.uri)),
-                    _plain(cut.item.display_title),
-                    cut.item.kind,
-                    f"{cut.start:.3f}",
-                    f"{cut.end:.3f}",
-                    _hours(cut.start),
-                    _hours(cut.end),
-                    _plain(cut.credit),
-                    _plain(cut.item.metadata.licence),
-                    sure,
-                ]
-            )
+    path.write_text(csv_of(cuts), encoding="utf-8", newline="")
+
+
+def csv_of(cuts: Sequence[Cut]) -> str:
+    """A row a moment, in seconds and as h:mm:ss.mmm; a row without times for a whole item."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(["file", "title", "kind", "start", "end", "from", "to", "credit", "licence", "confidence"])
+    for cut in cuts:
+        times = [] if cut.whole else [f"{cut.start:.3f}", f"{cut.end:.3f}", _hours(cut.start), _hours(cut.end)]
+        table.writerow(
+            [
+                _plain(str(cut.item.path or cut.item.uri)),
+                _plain(cut.item.display_title),
+                cut.item.kind,
+                *(times or [""] * 4),
+                _plain(cut.credit),
+                _plain(cut.item.metadata.licence),
+                "" if cut.confidence is None else f"{cut.confidence:.2f}",
+            ]
+        )
+    return text.getvalue()
 
 
 def write_edl(path: Path, cuts: Sequence[Cut], title: str) -> None:
+    path.write_text(edl_of(cuts, title), encoding="utf-8", errors="backslashreplace")
+
+
+def edl_of(cuts: Sequence[Cut], title: str) -> str:
     """An EDL whose events follow each other. Its frame rate is that of the first film; sounds take 25 where none is."""
     rate = next((r for cut in cuts if (r := _rate(cut.item))), RATE)
     lines = [f"TITLE: {_line(title)[:60]}", "FCM: NON-DROP FRAME", ""]
@@ -78,7 +86,7 @@ def write_edl(path: Path, cuts: Sequence[Cut], title: str) -> None:
         lines += [f"* CREDIT: {_line(cut.credit)}"] if cut.credit else []
         lines.append("")
         at += last - first
-    path.write_text("\n".join(lines), encoding="utf-8", errors="backslashreplace")
+    return "\n".join(lines)
 
 
 def _rate(item: Item) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,10 +10,10 @@ from typing import Literal
 
 from sightsound.errors import UsageError
 
-WORD_FIELDS = ("kind", "tag", "author", "licence", "source", "format")
+WORD_FIELDS = ("kind", "tag", "author", "licence", "source", "format", "colour", "orientation")
 NUMBER_FIELDS = ("width", "height", "bytes", "duration")
 FIELDS = (*WORD_FIELDS, "date", *NUMBER_FIELDS)
-Operator = Literal["is", ">=", "<="]
+Operator = Literal["is", ">=", "<=", "between"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Condition:
 
     Words compare without regard to case. A date compares with as much of a date as is given: `date is 2024`
     holds for every day of 2024, and `date <= 2024-05` for all of May. Numbers: width and height in pixels, bytes,
-    duration in seconds.
+    duration in seconds. `between` is for numbers: its values are pairs, from and to, and both ends belong.
     """
 
     field: str
@@ -33,11 +34,15 @@ Filters = tuple[Condition, ...]
 
 _CONDITION = re.compile(r"\s*(\w+)\s*(>=|<=|=)\s*(.*?)\s*$", re.DOTALL)
 _TIME = re.compile(r"(?:(\d+):)?(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)?", re.ASCII)
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ].*)?)?)?")
 
 
 def parse_condition(text: str) -> Condition:
-    """Read `author=Jane Doe`, `width>=2000` or `date<=2024-05`. Raises UsageError, naming the fields there are."""
+    """Read `author=Jane Doe`, `width>=2000`, `duration=10-60` or `date<=2024-05`.
+
+    Raises UsageError, naming the fields there are.
+    """
     match = _CONDITION.match(text)
     if not match:
         raise UsageError(f"'{text}' is not a condition; write author='Jane Doe', 'width>=2000' or 'date<=2024-05'")
@@ -45,6 +50,8 @@ def parse_condition(text: str) -> Condition:
     if field not in FIELDS:
         raise UsageError(f"There is no field '{field}' to filter by; there are: {', '.join(FIELDS)}")
     operator: Operator = "is" if sign == "=" else ">=" if sign == ">=" else "<="
+    if field in NUMBER_FIELDS and operator == "is" and (span := _SPAN.fullmatch(value)):
+        return Condition(field, "between", (float(span[1]), float(span[2] or math.inf)))
     if field in NUMBER_FIELDS:
         try:
             return Condition(field, operator, (float(value),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sightsound.chance import PROBABLE, confidence
 from sightsound.fusing import Candidate, Match
@@ -18,6 +19,15 @@ MOST = 20
 """Moments of an item that are kept."""
 SHOWN = 4
 TIMED: frozenset[SegmentKind] = frozenset({"frame", "sound", "subtitle"})
+
+
+class Stretch(Protocol):
+    """A stretch of time, in seconds."""
+
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -134,7 +144,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def times(moments: Sequence[Moment]) -> str:
+def times(moments: Sequence[Stretch]) -> str:
     """The best moments, in the order of time: `0:04–0:12, 1:30–1:34`."""
     best = sorted(moments[:SHOWN], key=lambda moment: moment.start)
     more = len(moments) - len(best)

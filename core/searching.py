@@ -7,8 +7,11 @@ The command line, the JSON API and the site all call `search`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -21,7 +24,7 @@ from sightsound.filters import Filters
 from sightsound.fusing import Candidate, Match, fuse, matches
 from sightsound.jobs import Equipment, Job
 from sightsound.media import missing
-from sightsound.moments import Moment, followed, moments
+from sightsound.moments import Followed, Moment, followed, moments
 from sightsound.opening import open_source
 from sightsound.registry import Registry
 from sightsound.sources import Source
@@ -35,6 +38,15 @@ Sort = Literal["score", "date"]
 
 
 @dataclass(frozen=True)
+class Probe:
+    """One vector of a part: into which space, from which medium."""
+
+    space: str
+    medium: Medium
+    vector: Vectors
+
+
+@dataclass(frozen=True)
 class TextPart:
     text: str
     weight: float = 1.0
@@ -42,11 +54,22 @@ class TextPart:
 
 @dataclass(frozen=True)
 class FilePart:
-    """A picture, sound or film to search by; it need not be in the collection. kind: None where the file tells."""
+    """A picture, sound or film to search by; it need not be in the collection. kind: None where the file tells.
+
+    patience: seconds that reading it may take in all.
+    """
 
     path: Path
     weight: float = 1.0
     kind: ItemKind | None = "photo"
+    patience: float = math.inf
+
+
+@dataclass(frozen=True)
+class ReadPart(FilePart):
+    """A file whose vectors are there already: `read_part` reads one for several searches."""
+
+    probes: tuple[Probe, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +85,10 @@ Part = TextPart | FilePart | ItemPart
 
 @dataclass(frozen=True)
 class Query:
-    """then: what must follow the parts in the same film or sound, at most `within` seconds later."""
+    """then: what must follow the parts in the same film or sound, at most `within` seconds later.
+
+    only: the id of the one item to answer for, however many others match better; "" for all.
+    """
 
     parts: tuple[Part, ...] = ()
     filters: Filters = ()
@@ -71,6 +97,7 @@ class Query:
     limit: int = 20
     then: TextPart | None = None
     within: float = 30.0
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,27 +122,23 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """total: items that can be paged; it may grow where a large collection is paged deeper."""
+    """total: items that can be paged; it may grow where a large collection is paged deeper.
+
+    likely: ids of the probable hits, whichever are on this page, best first, at most DEPTH; of those whose confidence
+    can't be told too. A filter alone has none: all that it lists is meant.
+    """
 
     hits: Sequence[Hit]
     total: int
     next: int | None
     parts: Sequence[Part] = ()
-
-
-@dataclass(frozen=True)
-class _Probe:
-    """One vector of a part: into which space, from which medium."""
-
-    space: str
-    medium: Medium
-    vector: Vectors
+    likely: Sequence[str] = ()
 
 
 @dataclass
 class _Asked:
     part: Part
-    probes: list[_Probe] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
     words: str = ""
 
 
@@ -129,9 +152,12 @@ def search(registry: Registry, collection: Collection, encoders: EncoderSet, que
         return _listed(collection, query)
     asked = [_ask(registry, collection, encoders, part) for part in query.parts]
     depth = max(DEPTH, 2 * (query.offset + query.limit))
-    searcher = _Searcher(collection, query.filters, depth, [p.item_id for p in query.parts if isinstance(p, ItemPart)])
+    without = [part.item_id for part in query.parts if isinstance(part, ItemPart)]
+    searcher = _Searcher(collection, query.filters, depth, without, query.only)
     positive = [one for one in asked if one.part.weight > 0]
-    if positive:
+    if query.only:
+        among = {query.only}
+    elif positive:
         among = {item_id for one in positive for item_id in searcher.candidates(one)}
     elif query.filters:
         among = set(collection.list(query.filters, "date", 0, depth))
@@ -158,7 +184,7 @@ def _followed(
     if query.within <= 0:
         raise UsageError("--within needs a time above zero, such as 30s")
     then = _ask(registry, collection, encoders, query.then)
-    among &= searcher.candidates(then)
+    among &= {query.only} if query.only else searcher.candidates(then)
     first = fuse([(one.part.weight, searcher.scored(one, among)) for one in asked], among)
     second = fuse([(1.0, searcher.scored(then, among))], among)
     segments = collection.segments(among)
@@ -178,7 +204,7 @@ def _followed(
         if one.item_id in items
     ]
     end = query.offset + len(page)
-    return Answer(hits, len(found), end if end < len(found) else None, (*query.parts, query.then))
+    return Answer(hits, len(found), end if end < len(found) else None, (*query.parts, query.then), _likely(found))
 
 
 def _listed(collection: Collection, query: Query) -> Answer:
@@ -209,17 +235,25 @@ def _paged(collection: Collection, query: Query, ranked: list[Candidate]) -> Ans
         item = items[candidate.item_id]
         hits.append(Hit(item, candidate.total, candidate.confidence, shown, matched, moments(placed)))
     end = query.offset + len(page)
-    return Answer(hits, len(ranked), end if end < len(ranked) else None, query.parts)
+    return Answer(hits, len(ranked), end if end < len(ranked) else None, query.parts, _likely(ranked))
+
+
+def _likely(ranked: Iterable[Candidate | Followed]) -> list[str]:
+    likely = (one.item_id for one in ranked if one.confidence is None or one.confidence >= PROBABLE)
+    return list(islice(likely, DEPTH))
 
 
 class _Searcher:
     """Candidates and scores of one query, within its filters."""
 
-    def __init__(self, collection: Collection, filters: Filters, depth: int, without: list[str]) -> None:
+    def __init__(
+        self, collection: Collection, filters: Filters, depth: int, without: list[str], only: str = ""
+    ) -> None:
         self.collection = collection
         self.filters = filters
         self.depth = depth
         self.without = without
+        self.among = [only] if only else None
         self._worded: dict[str, list[Scored]] = {}
         self._counts = collection.counts()
         self._calibrations = calibration.stored(collection)
@@ -238,13 +272,13 @@ class _Searcher:
 
     def _with_words(self, asked: _Asked) -> list[Scored]:
         if asked.words not in self._worded:
-            self._worded[asked.words] = self.collection.text(asked.words, self.depth, self.filters)
+            self._worded[asked.words] = self.collection.text(asked.words, self.depth, self.filters, self.among)
         return self._worded[asked.words]
 
     def _kinds(self, space: str) -> list[SegmentKind]:
         return [kind for name, kind in self._counts if name == space]
 
-    def _nearest(self, probe: _Probe, kind: SegmentKind) -> set[str]:
+    def _nearest(self, probe: Probe, kind: SegmentKind) -> set[str]:
         """Items of the nearest segments; asks again without an item that owns too many of them."""
         items: set[str] = set()
         while True:
@@ -270,16 +304,24 @@ def _ask(registry: Registry, collection: Collection, encoders: EncoderSet, part:
     """The part's vectors in every space that can answer it."""
     if isinstance(part, TextPart):
         probes = [
-            _Probe(space, "text", vector)
+            Probe(space, "text", vector)
             for encoder in _checked(collection, encoders, "text")
             for space, vectors in encoder.encode([encoder.spec.prepare(part.text)], "query").items()
             for vector in vectors
             if vector is not None
         ]
         return _Asked(part, probes, part.text)
+    if isinstance(part, ReadPart):
+        return _Asked(part, [*part.probes])
     if isinstance(part, FilePart):
         return _Asked(part, _file_probes(registry, collection, encoders, part))
     return _Asked(part, _item_probes(collection, part.item_id))
+
+
+def read_part(registry: Registry, collection: Collection, encoders: EncoderSet, part: FilePart) -> ReadPart:
+    """The part with its file read, for searches of this collection as it is now. Raises MediaError, UsageError."""
+    probes = tuple(_file_probes(registry, collection, encoders, part))
+    return ReadPart(part.path, part.weight, part.kind, part.patience, probes)
 
 
 def _checked(collection: Collection, encoders: EncoderSet, medium: Medium) -> Iterator[ChosenEncoder]:
@@ -291,7 +333,7 @@ def _checked(collection: Collection, encoders: EncoderSet, medium: Medium) -> It
             yield encoder
 
 
-def _file_probes(registry: Registry, collection: Collection, encoders: EncoderSet, part: FilePart) -> list[_Probe]:
+def _file_probes(registry: Registry, collection: Collection, encoders: EncoderSet, part: FilePart) -> list[Probe]:
     """Read a query file as hostile, in a child process, and encode it."""
     from sightsound.workers import read_alone  # multiprocessing is not for searches in words
 
@@ -312,15 +354,18 @@ def _file_probes(registry: Registry, collection: Collection, encoders: EncoderSe
         number("memory"),
     )
     made: dict[tuple[str, Medium], list[Vectors]] = {}
+    end = time.monotonic() + part.patience
     try:
         for read in read_alone(equipment, Job(item)):
+            if time.monotonic() > end:
+                raise MediaError(f"reading it takes more than {part.patience:.0f} seconds")
             for encoder in chosen:
                 inputs = [piece.inputs[encoder.key] for piece in read.pieces if encoder.key in piece.inputs]
                 for space, vectors in encoder.encode(inputs, "query").items():
                     made.setdefault((space, encoder.spec.reads), []).extend(v for v in vectors if v is not None)
     except MediaError as error:
         raise MediaError(f"{part.path} can't be searched by: {error}") from error
-    found = [_Probe(space, medium, vector) for (space, medium), all_ in made.items() for vector in _spread(all_)]
+    found = [Probe(space, medium, vector) for (space, medium), all_ in made.items() for vector in _spread(all_)]
     if not found:
         raise MediaError(f"{part.path} can't be searched by: nothing is seen or heard in it")
     return found
@@ -352,15 +397,15 @@ def _spread(things: Sequence[Some]) -> list[Some]:
 _MEDIA: dict[SegmentKind, Medium] = {"photo": "image", "frame": "image", "sound": "audio"}
 
 
-def _item_probes(collection: Collection, item_id: str) -> list[_Probe]:
+def _item_probes(collection: Collection, item_id: str) -> list[Probe]:
     """An indexed item's own vectors; its texts serve where it has nothing else."""
     segments = collection.segments([item_id]).get(item_id, [])
     media = [segment for segment in segments if segment.kind in _MEDIA] or segments
-    found: list[_Probe] = []
+    found: list[Probe] = []
     for space in dict.fromkeys(space for space, _ in collection.counts()):
         for kind in dict.fromkeys(segment.kind for segment in media):
             vectors = collection.vectors(space, [segment.id for segment in media if segment.kind == kind])
-            found += [_Probe(space, _MEDIA.get(kind, "text"), vector) for vector in _spread(list(vectors.values()))]
+            found += [Probe(space, _MEDIA.get(kind, "text"), vector) for vector in _spread(list(vectors.values()))]
     if not found:
         raise ItemMissing(f"The item {item_id} has no vectors to search by; it may have failed: sightsound failed")
     return found

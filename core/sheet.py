@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sightsound.dead import dead_links
 from sightsound.errors import MediaError
-from sightsound.moments import times
+from sightsound.moments import Stretch, times
 from sightsound.opening import Sources
-from sightsound.searching import Answer, Hit
+from sightsound.searching import Answer
 from sightsound.thumbnails import thumbnails
 from sightsound.types import Item
 
@@ -45,27 +47,46 @@ _ON_ERROR = f"this.outerHTML=&#39;&lt;div class=none&gt;{DEAD}&lt;/div&gt;&#39;"
 """For a link that dies after the sheet was written."""
 
 
-def write_sheet(path: Path, answer: Answer, sources: Sources, title: str) -> list[tuple[Item, MediaError]]:
-    """Write the answer's hits as a contact sheet. What lies at a URL is shown from there, never copied.
+@dataclass(frozen=True)
+class Tile:
+    """An item on a sheet, as a hit or as it was picked. moments: best first, or in the order they were picked."""
 
-    Returns the hits whose link is dead, with why; the sheet says so in their place.
+    item: Item
+    moments: Sequence[Stretch] = ()
+    confidence: float | None = None
+    probable: bool | None = None
+
+
+Dead = list[tuple[Item, MediaError]]
+
+
+def write_sheet(path: Path, answer: Answer, sources: Sources, title: str) -> Dead:
+    """Write the answer's hits as a contact sheet. Returns what `sheet_of` does beside the page."""
+    tiles = [Tile(hit.item, hit.moments, hit.confidence, hit.probable) for hit in answer.hits]
+    page, dead = sheet_of(tiles, f"{len(answer.hits)} of {answer.total} items", sources, title)
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")
+    return dead
+
+
+def sheet_of(tiles: Sequence[Tile], count: str, sources: Sources, title: str) -> tuple[str, Dead]:
+    """A contact sheet as HTML. What lies at a URL is shown from there, never copied.
+
+    Returns beside it the items whose link is dead, with why; the sheet says so in their place.
     """
-    local = [hit.item for hit in answer.hits if not _is_hotlinked(hit.item, sources)]
-    shown = {hit.item.id: (hit.moments[0].start + hit.moments[0].end) / 2 for hit in answer.hits if hit.moments}
+    local = [tile.item for tile in tiles if not _is_hotlinked(tile.item, sources)]
+    shown = {tile.item.id: (tile.moments[0].start + tile.moments[0].end) / 2 for tile in tiles if tile.moments}
     pictures = thumbnails(local, sources, shown)
-    dead = dead_links([hit.item for hit in answer.hits if _is_hotlinked(hit.item, sources)], sources)
+    dead = dead_links([tile.item for tile in tiles if _is_hotlinked(tile.item, sources)], sources)
     rows, drawn = [], False
-    for hit in answer.hits:
-        if hit.probable is False and not drawn:
+    for tile in tiles:
+        if tile.probable is False and not drawn:
             rows.append('<li class="line">Below this line, matches are probably chance.</li>')
             drawn = True
-        rows.append(_row(hit, sources, pictures.get(hit.item.id), hit.item.id in dead))
-    count = f"{len(answer.hits)} of {answer.total} items"
-    providers = dict.fromkeys(p for hit in answer.hits if (p := sources.of(hit.item).provider))
-    count += "".join(f" · {_link(words, url)}" for words, url in providers)
+        rows.append(_row(tile, sources, pictures.get(tile.item.id), tile.item.id in dead))
+    providers = dict.fromkeys(p for tile in tiles if (p := sources.of(tile.item).provider))
+    count = html.escape(count) + "".join(f" · {_link(words, url)}" for words, url in providers)
     page = _PAGE.format(title=html.escape(title), count=count, hits="\n".join(rows), row=_ROW)
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")
-    return [(hit.item, dead[hit.item.id]) for hit in answer.hits if hit.item.id in dead]
+    return page, [(tile.item, dead[tile.item.id]) for tile in tiles if tile.item.id in dead]
 
 
 def _is_hotlinked(item: Item, sources: Sources) -> bool:
@@ -78,8 +99,8 @@ def _link(words: str, url: str) -> str:
     return f'<a href="{html.escape(url)}">{html.escape(words)}</a>'
 
 
-def _row(hit: Hit, sources: Sources, picture: bytes | None, dead: bool) -> str:
-    item, source = hit.item, sources.of(hit.item)
+def _row(tile: Tile, sources: Sources, picture: bytes | None, dead: bool) -> str:
+    item, source = tile.item, sources.of(tile.item)
     url = source.view_url(item) if _is_hotlinked(item, sources) else None  # others' may be signed, and a sheet is kept
     name = html.escape(item.display_title)
     if picture:
@@ -93,8 +114,8 @@ def _row(hit: Hit, sources: Sources, picture: bytes | None, dead: bool) -> str:
     page_url = item.metadata.page_url
     if page_url.startswith(("https://", "http://")):
         shown = f'<a href="{html.escape(page_url)}">{shown}</a>'
-    sure = "" if hit.confidence is None else f"{hit.confidence:.0%} · "
+    sure = "" if tile.confidence is None else f"{tile.confidence:.0%} · "
     credit = "".join(_link(words, url) for words, url in source.credit_links(item))
-    when = f"{times(hit.moments)} · " if hit.moments else ""
-    rest = ' class="rest"' if hit.probable is False else ""
+    when = f"{times(tile.moments)} · " if tile.moments else ""
+    rest = ' class="rest"' if tile.probable is False else ""
     return f"<li{rest}>{shown}<b>{name}</b><small>{sure}{when}{credit}</small></li>"

@@ -10,12 +10,17 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from elastic_node import Cluster, Node
 
-pytest.register_assert_rewrite("sightsound.testing.stores", "s3_server")
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.testing import FlaskClient
+    from served import Served
+
+pytest.register_assert_rewrite("sightsound.testing.stores", "s3_server", "served")
 
 ROOT = Path(__file__).parent.parent
 MEDIA = ROOT / "examples" / "media"
@@ -109,6 +114,32 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     line = CommandLine(tmp_path_factory.mktemp("demo"))
     line("index", MEDIA / "media.csv")
     return line
+
+
+@pytest.fixture(scope="session")
+def demo_site(demo: CommandLine) -> Iterator[Served]:
+    """The site over the demo photographs, ready, as a process. Tests may not change its collection."""
+    from served import serving
+
+    with serving(demo) as served:
+        yield served.until_ready()
+
+
+@pytest.fixture(scope="module")
+def site_app(demo: CommandLine) -> Iterator[Flask]:
+    """The site over the demo photographs, as an application in this process."""
+    from served import site_of
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGHTSOUND_HOME", str(demo.home))
+        app = site_of(demo)
+        yield app
+        app.extensions["sightsound"].close()
+
+
+@pytest.fixture
+def client(site_app: Flask) -> FlaskClient:
+    return site_app.test_client()
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from sightsound.errors import CollectionBusy, NewerSchema, StoreError
 from sightsound.stores import open_elasticsearch, open_local
 from sightsound.stores.base import Collection, EncoderRecord, Entry
 from sightsound.stores.elastic import bodies
+from sightsound.stores.elastic.mapping import SCHEMA
 from sightsound.stores.elastic.store import ElasticStore
 from sightsound.stores.local import LocalStore
 from sightsound.testing.stores import BLUE, GREEN, RED, StoreContract, entry, found, item, parse
@@ -116,10 +117,31 @@ def test_indices_are_made_from_the_encoders(store: ElasticStore, elasticsearch: 
 def test_what_a_newer_sightsound_wrote_is_refused(store: ElasticStore, elasticsearch: str) -> None:
     store.open("default", create=True).close()
     (name,) = indices(elasticsearch, store)
-    ask(elasticsearch, "PUT", f"/{name}/_mapping", {"_meta": {"sightsound": {"schema": 99, "collection": "default"}}})
+    about = {"collection": "default"}
+    ask(elasticsearch, "PUT", f"/{name}/_mapping", {"_meta": {"sightsound": {**about, "schema": 99}}})
     with pytest.raises(NewerSchema, match="upgrade sightsound"):
         store.open("default")
-    ask(elasticsearch, "PUT", f"/{name}/_mapping", {"_meta": {"sightsound": {"schema": 1, "collection": "default"}}})
+    ask(elasticsearch, "PUT", f"/{name}/_mapping", {"_meta": {"sightsound": {**about, "schema": SCHEMA}}})
+
+
+def test_what_an_older_sightsound_wrote_is_searched_and_built_anew(store: ElasticStore, elasticsearch: str) -> None:
+    collection = store.open("default", create=True)
+    collection.put([entry(item("a.jpg"), RED)])
+    collection.close()
+    for name in indices(elasticsearch, store):
+        found_ = ask(elasticsearch, "GET", f"/{name}/_mapping")[name]["mappings"]["_meta"]["sightsound"]
+        ask(elasticsearch, "PUT", f"/{name}/_mapping", {"_meta": {"sightsound": {**found_, "schema": 1}}})
+    old = store.open("default")
+    assert found(old, RED) == [item("a.jpg").id] and old.facets()["kind"] == [("photo", 1)]
+    for ask_old in (lambda: old.count(parse("colour=red")), lambda: old.put([entry(item("b.jpg"), RED)])):
+        with pytest.raises(StoreError, match=r"older sightsound.*index --rebuild --collection default"):
+            ask_old()
+    with old.writing():
+        beside = store.open("default.rebuilt", create=True)
+        beside.put([entry(item("b.jpg"), RED)])
+        beside.close()
+    store.switch("default.rebuilt", "default")
+    assert found(store.open("default"), RED) == [item("b.jpg").id]
 
 
 def test_collections_whose_names_are_alike_are_apart(store: ElasticStore) -> None:

@@ -271,7 +271,7 @@ def test_a_newer_schema_asks_for_an_upgrade(store: LocalStore) -> None:
     database = sqlite3.connect(folder_of(store) / "collection.sqlite")
     database.execute("PRAGMA user_version = 7")
     database.close()
-    with pytest.raises(NewerSchema, match=r"newer sightsound \(schema 7, this one reads 3\): upgrade sightsound"):
+    with pytest.raises(NewerSchema, match=r"newer sightsound \(schema 7, this one reads 4\): upgrade sightsound"):
         store.open("default")
 
 
@@ -282,7 +282,8 @@ def _to_version_1(store: LocalStore) -> None:
             database.execute(f"DROP {what}")
         for trigger in ("item_added", "item_removed", "item_changed", "vector_added", "vector_removed"):
             database.execute(f"DROP TRIGGER {trigger}")
-        for index in ("items_not_ok", "items_kind"):
+        database.execute("DELETE FROM words WHERE field IN ('colour', 'orientation')")
+        for index in ("items_not_ok", "items_kind", "items_duration"):
             database.execute(f"DROP INDEX {index}")
         database.execute("DROP TABLE tallies")
         database.execute("ALTER TABLE shelves DROP COLUMN held")
@@ -295,7 +296,8 @@ def test_a_collection_of_the_first_version_is_brought_up_to_date(store: LocalSto
     collection = store.open("default", create=True)
     film = entry(item("b.mp4", "film"), RED, GREEN)
     said = Segment(film.item.id, "subtitle", 0, 1.0, 2.0, "the lighthouse")
-    collection.put([entry(item("a.jpg"), RED), replace(film, segments=[*film.segments, said])])
+    sea = item("a.jpg", width=30, height=20, palette=[["#1e5bd0", 0.9], ["#808080", 0.1]])
+    collection.put([entry(sea, RED), replace(film, segments=[*film.segments, said])])
     collection.fail(item("broken.jpg"), "broken")
     status = collection.status()
     collection.close()
@@ -305,6 +307,8 @@ def test_a_collection_of_the_first_version_is_brought_up_to_date(store: LocalSto
     assert (collection.status().items, collection.status().failed) == (status.items, status.failed)
     assert collection.counts() == status.segments
     assert [hit.segment_id for hit in collection.text("lighthouse", 5)] == [said.id]
+    assert collection.facets()["colour"] == [("blue", 1)] and collection.facets()["orientation"] == [("landscape", 1)]
+    assert collection.list(parse("colour=blue"), "date", 0, 9) == [sea.id]
     collection.remove([item("a.jpg").id])
     assert collection.count() == 1 and collection.counts() == {("colour", "frame"): 2}
     collection.close()

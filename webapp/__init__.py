@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sightsound.webapp import api, asking, errors, health, logs, metrics, safety, site
-from sightsound.webapp.pages import search
+from sightsound.webapp import api, asking, errors, health, logs, metrics, picking, safety, site
+from sightsound.webapp.pages import basket, item, search
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import Site
 
@@ -34,7 +34,10 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     safety.register(app)
     asking.register(app)
     app.jinja_env.globals["media_url"] = _media_url
-    for blueprint in (health.pages, metrics.pages, api.pages, search.pages):
+    for blueprint in (
+        *(health.pages, metrics.pages, api.pages, picking.pages),
+        *(search.pages, item.pages, basket.pages),
+    ):
         app.register_blueprint(blueprint)
     made.registry.call_each("register_pages", lambda plugin: {"app": app})
     return app

@@ -15,13 +15,13 @@ from flask import Flask
 from werkzeug.datastructures import MultiDict
 
 from sightsound.errors import UsageError
-from sightsound.filters import WORD_FIELDS, Filters, any_of, parse_condition, parse_date, parse_time
+from sightsound.filters import Condition, Filters, any_of, parse_condition, parse_date, parse_time
 from sightsound.searching import FilePart, ItemPart, Part, Query, Sort, TextPart
 from sightsound.webapp.uploads import Uploads
 
 PartKind = Literal["text", "item", "upload"]
-FIELDS = ("kind", "tag", "author", "licence", "source", "colour", "orientation", "format")
-"""Filters that hold for any of their values."""
+FIELDS = ("kind", "tag", "author", "licence", "source", "colour", "orientation", "format", "date", "duration")
+"""Filters that hold for any of their values: words, years or longer dates, and lengths in seconds such as 10-60."""
 SINGLE = ("q", "after", "before", "then", "within", "sort", "offset", "limit")
 NAMES = (*SINGLE, "part", "where", *FIELDS)
 KINDS = ("photo", "film", "sound", "text")
@@ -72,7 +72,8 @@ class Asking:
     def _conditions(self) -> Filters:
         words: Filters = ()
         for name in FIELDS:
-            words += any_of(name, (value for field, value in self.filters if field == name))
+            values = [value for field, value in self.filters if field == name]
+            words += _spans(values) if name == "duration" else any_of(name, values)
         written = [value for field, value in self.filters if field == "where"]
         written += [f"date>={parse_date(self.after)}"] if self.after else []
         written += [f"date<={parse_date(self.before)}"] if self.before else []
@@ -80,8 +81,8 @@ class Asking:
 
     # For templates: each link is this, changed
 
-    def url(self, path: str = "/") -> str:
-        """Where this is asked: `/?q=boat&tag=sea`."""
+    def arguments(self) -> list[tuple[str, str]]:
+        """What the URL says, in its order: for links, and for the hidden fields of a form."""
         arguments: list[tuple[str, str]] = [("q", self.q)] if self.q else []
         arguments += [("part", str(part)) for part in self.parts]
         arguments += self.filters
@@ -89,6 +90,11 @@ class Asking:
         arguments += [("sort", self.sort)] if self.sort != "score" else []
         arguments += [("offset", str(self.offset))] if self.offset else []
         arguments += [("limit", str(self.limit))] if self.limit != LIMIT else []
+        return arguments
+
+    def url(self, path: str = "/") -> str:
+        """Where this is asked: `/?q=boat&tag=sea`."""
+        arguments = self.arguments()
         return f"{path}?{urlencode(arguments)}" if arguments else path
 
     def with_part(self, kind: PartKind, value: str, weight: float = 1.0) -> Asking:
@@ -207,8 +213,19 @@ def _check(filters: tuple[tuple[str, str], ...]) -> None:
     for field_, value in filters:
         if field_ == "kind" and value not in KINDS:
             raise UsageError(f"There is no kind '{value[:80]}'; there are: {', '.join(KINDS)}")
-        if field_ in FIELDS and field_ not in WORD_FIELDS:
-            raise UsageError(f"There is no filter '{field_}'")
+        if field_ == "date":
+            parse_date(value)
+
+
+def _spans(written: Iterable[str]) -> Filters:
+    """Lengths from one number of seconds to another, any of them: `10-60`, `3600-`. Raises UsageError."""
+    spans = [parse_condition(f"duration={one}") for one in written]
+    for one in spans:
+        if one.operator != "between":
+            raise UsageError(
+                f"'duration' is from one number of seconds to another, such as 10-60, not '{one.values[0]:g}'"
+            )
+    return (Condition("duration", "between", tuple(bound for one in spans for bound in one.values)),) if spans else ()
 
 
 def _part(part: AskedPart, uploads: Uploads) -> Part:
@@ -217,7 +234,7 @@ def _part(part: AskedPart, uploads: Uploads) -> Part:
     if part.kind == "item":
         return ItemPart(part.value, part.weight)
     found = uploads.find(part.value)
-    return FilePart(found.path, part.weight, found.kind)
+    return FilePart(found.path, part.weight, found.kind, uploads.limits.seconds)
 
 
 def register(app: Flask) -> None:

@@ -50,7 +50,10 @@ def _ours(error: SightsoundError) -> Response:
         return make_response(render_template("empty.html", message=str(error)))
     if error.status >= 500:
         log.error("%s", error)
-    return answer(error.status, str(error), _code(type(error).__name__), getattr(error, "headers", {}))
+    headers = dict(getattr(error, "headers", {}))
+    if hasattr(error, "retry_after"):
+        headers["Retry-After"] = str(error.retry_after)
+    return answer(error.status, str(error), _code(type(error).__name__), headers)
 
 
 def _of_http(error: HTTPException) -> Response:

@@ -147,7 +147,7 @@ class QueuedEncoder(ChosenEncoder):
     queue: EncodeQueue
 
     @property
-    def loaded(self) -> Encoder:  # type: ignore[override]
+    def loaded(self) -> Encoder:
         with self.queue.loading:
             return self.inner.loaded
 

@@ -29,16 +29,6 @@ OUTPUT_BYTES = 64 << 20
 """What of an answer may wait for a slow client, on disk beyond the first megabyte, before its thread does."""
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection whose request has RECEIVING seconds in all: a client that sends it byte by byte is left."""
-
-    def handle_read(self) -> None:
-        began = self.last_activity if self.request is not None else None
-        super().handle_read()
-        if began is not None and self.request is not None:
-            self.last_activity = began
-
-
 class _ErrorTask(ErrorTask):  # type: ignore[misc]
     """What waitress itself refuses (bad HTTP, too large a body), told as the site tells errors."""
 
@@ -53,7 +43,17 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
         self.write(body)
 
 
-_Channel.error_task_class = _ErrorTask
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection whose request has RECEIVING seconds in all: a client that sends it byte by byte is left."""
+
+    last_activity: float
+    error_task_class = _ErrorTask
+
+    def handle_read(self) -> None:
+        began: float | None = self.last_activity if self.request is not None else None
+        super().handle_read()
+        if began is not None and self.request is not None:
+            self.last_activity = began
 
 
 def serve(app: Flask, host: str, port: int) -> None:

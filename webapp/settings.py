@@ -13,9 +13,10 @@ SHORTEST_KEY = 16
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """bytes, count and seconds of uploads: of one, of all that are kept, and how long they are kept."""
+    """bytes: of one. seconds: that reading one may take. total_bytes, count: of all. keep: seconds until one goes."""
 
     bytes: int
+    seconds: float
     total_bytes: int
     count: int
     keep: float
@@ -44,7 +45,7 @@ class SiteSettings:
     fetch: bool = False
     behind_proxy: int = 0
     json_logs: bool = False
-    uploads: UploadLimits = UploadLimits(50 * MEGABYTE, 1024 * MEGABYTE, 1000, 7 * 86_400.0)
+    uploads: UploadLimits = UploadLimits(50 * MEGABYTE, 60.0, 1024 * MEGABYTE, 1000, 7 * 86_400.0)
 
     @staticmethod
     def read(
@@ -71,6 +72,7 @@ class SiteSettings:
             json_logs=json_logs or setting("site_logs") == "json",
             uploads=UploadLimits(
                 int(number("upload_megabytes") * MEGABYTE),
+                number("upload_seconds"),
                 int(number("uploads_megabytes") * MEGABYTE),
                 int(number("uploads_count")),
                 number("uploads_days") * 86_400,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from flask import current_app, g, has_request_context
 
-from sightsound.config import setting
+from sightsound.config import cores, setting
 from sightsound.encoders import EncoderSet, of_collection
 from sightsound.errors import SightsoundError
 from sightsound.opening import SOURCES, Sources, open_store
 from sightsound.registry import Registry, registry
-from sightsound.searching import Answer, FilePart, Query, search
+from sightsound.searching import Answer, FilePart, Part, Query, ReadPart, read_part, search
 from sightsound.stores.base import Collection, EncoderRecord, Store
 from sightsound.webapp.metrics import Metrics
 from sightsound.webapp.queue import EncodeQueue, Line, through
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from sightsound.webapp.health import WarmUp
 
 EXTENSION = "sightsound"
+READ_PARTS = 64
+"""Uploads whose vectors are kept, to search by them again."""
 Made = TypeVar("Made")
 
 
@@ -39,6 +43,8 @@ class Site:
         self._encoders: tuple[Sequence[EncoderRecord], EncoderSet] | None = None
         self._sources: tuple[object, Sources] | None = None
         self._view_hosts: tuple[Sources, tuple[str, ...]] | None = None
+        self._reading = threading.Semaphore(cores())
+        self._read_parts: OrderedDict[object, tuple[EncoderSet, ReadPart]] = OrderedDict()
         self.metrics = Metrics()
         self.metrics.watch(self)
         self.line = Line(settings.queue, self.metrics)
@@ -78,12 +84,27 @@ class Site:
         """Answer a query, as the command line does. Raises what `searching.search` raises."""
         with self.line.place(), self.metrics.stage("search"):
             try:
-                answer = search(self.registry, self.collection, self.encoders, query)
+                parts = tuple(self._read(part) if isinstance(part, FilePart) else part for part in query.parts)
+                answer = search(self.registry, self.collection, self.encoders, replace(query, parts=parts))
             except SightsoundError as error:
                 self.metrics.searches.labels("failed").inc()
                 raise _unplaced(error, query) from error.__cause__
         self.metrics.searches.labels("answered").inc()
         return answer
+
+    def _read(self, part: FilePart) -> Part:
+        """The part with its vectors: an upload is read once for its pages and facets, and few are at a time."""
+        encoders = self.encoders
+        key = (part.path, id(encoders), frozenset(self.collection.counts()))
+        with self._reading:
+            with self._guard:
+                known = self._read_parts.pop(key, None)
+            made = known or (encoders, read_part(self.registry, self.collection, encoders, part))
+            with self._guard:
+                self._read_parts[key] = made  # with its encoders, so that no others get their id
+                while len(self._read_parts) > READ_PARTS:
+                    self._read_parts.popitem(last=False)
+        return replace(made[1], weight=part.weight)
 
     @property
     def view_hosts(self) -> tuple[str, ...]:

@@ -21,17 +21,11 @@ def show_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of an item: metadata and where it comes from, facts, segments."""
-    from sightsound.answers import item_object, layers_object
+    from sightsound.answers import shown_object
 
     with opened(store, collection) as (plugins, found):
         one = find_item(found, item)
-        segments = found.segments([one.id]).get(one.id, [])
-        known = item_object(one, Sources(plugins, found)) | {
-            "metadata_from": layers_object(one),
-            "segments": [
-                {"id": s.id, "kind": s.kind, "start": s.start, "end": s.end, "text": s.text} for s in segments
-            ],
-        }
+        known = shown_object(one, found.segments([one.id]).get(one.id, []), Sources(plugins, found))
     if as_json:
         print_json(known)
         return

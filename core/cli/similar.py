@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from sightsound.answers import VERSION, item_object
+from sightsound.answers import alike_object
 from sightsound.cli.common import print_json, say
 from sightsound.encoders import of_collection
 from sightsound.errors import SightsoundError, UsageError
@@ -15,7 +15,7 @@ from sightsound.moments import clock
 from sightsound.opening import Sources, open_source
 from sightsound.registry import Registry
 from sightsound.searching import FilePart, ItemPart
-from sightsound.similar import WEIGHTS, Likeness, likeness_object, of_file, of_item, similar_films
+from sightsound.similar import WEIGHTS, Likeness, of_file, of_item, similar_films
 from sightsound.stores.base import Collection
 
 
@@ -57,8 +57,7 @@ def answer(
     hits = similar_films(collection, film, counts, filters, limit)
     sources = Sources(plugins, collection)
     if as_json:
-        found = [{**item_object(hit.item, sources), **likeness_object(hit)} for hit in hits]
-        print_json({"version": VERSION, "weights": counts, "hits": found})
+        print_json(alike_object(hits, counts, sources))
     elif paths:
         for hit in hits:
             print(hit.item.path or hit.item.uri)

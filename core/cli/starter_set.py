@@ -41,7 +41,7 @@ def starter_set_command(
     Index it with: sightsound index FOLDER/photos.csv
     """
     from sightsound.cli.index import SOME_FAILED, pairs
-    from sightsound.cli.take import take
+    from sightsound.taking import take
 
     found = open_source(registry(), source, pairs(option), plugin).source
     if to.exists() and not to.is_dir():

@@ -7,9 +7,8 @@ from typing import Any
 import typer
 
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, megabytes, plural, print_json, say
-from sightsound.opening import SOURCES, open_store
+from sightsound.opening import open_store
 from sightsound.registry import registry
-from sightsound.stores.base import Collection
 
 
 def register(app: typer.Typer) -> None:
@@ -18,12 +17,14 @@ def register(app: typer.Typer) -> None:
 
 def status_command(store: StoreOption = None, collection: CollectionOption = None, as_json: JsonOption = False) -> None:
     """Show the collections of a store: items, spaces, encoders, sources and bytes."""
+    from sightsound.overview import overview
+
     found = open_store(registry(), store)
     known: list[dict[str, Any]] = []
     for name in [collection] if collection else found.collections():
         one = found.open(name)
         try:
-            known.append(_described(one))
+            known.append(overview(one))
         finally:
             one.close()
     if as_json:
@@ -34,28 +35,6 @@ def status_command(store: StoreOption = None, collection: CollectionOption = Non
         say("No collections yet. Make one with: sightsound index FOLDER")
     for entry in known:
         _print(entry)
-
-
-def _described(collection: Collection) -> dict[str, Any]:
-    from sightsound.calibration import calibrated_items
-
-    status = collection.status()
-    return {
-        "collection": status.name,
-        "items": dict(status.items),
-        "failed": status.failed,
-        "spaces": [
-            {"space": space, "segments": kind, "vectors": count}
-            for (space, kind), count in sorted(status.segments.items())
-        ],
-        "encoders": [
-            {"set": record.set, "name": record.name, "reads": record.reads, "fingerprint": record.fingerprint}
-            for record in collection.encoders()
-        ],
-        "sources": sorted(collection.state(SOURCES) or {}),
-        "calibrated": calibrated_items(collection) == collection.count(),
-        "bytes": status.bytes,
-    }
 
 
 def _print(entry: dict[str, Any]) -> None:

@@ -234,7 +234,7 @@ class Collection(ABC):
 
     @abstractmethod
     def facets(self, filters: Filters = (), limit: int = 20) -> dict[str, list[tuple[str, int]]]:
-        """The commonest values with counts, for kind, tag, author, licence and source."""
+        """The commonest values with counts, for each of `facets.FACETS`."""
 
     @abstractmethod
     def failures(self) -> list[Failure]: ...

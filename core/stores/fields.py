@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from sightsound.types import Item, Metadata
+from sightsound.colours import colours_of, orientation_of
+from sightsound.types import Facts, Item, Metadata
 
 _DATE = re.compile(r"(\d{4})(?:[-:](\d\d)(?:[-:](\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?)?)?")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
@@ -41,7 +42,23 @@ def word_values(item: Item) -> set[tuple[str, str, str]]:
     words += [("source", source) for source in item.sources]
     words += [("author", metadata.author), ("licence", metadata.licence)]
     words.append(("format", str(item.facts.get("format") or "")))
+    words += look(item.facts)
     return {(field, clean(word).casefold(), clean(word)) for field, word in words if word}
+
+
+def look(facts: Facts) -> list[tuple[str, str]]:
+    """(field, word) of how the item looks: its colours and its orientation."""
+    return [*(("colour", name) for name in colours_of(facts)), ("orientation", orientation_of(facts))]
+
+
+def year(item: Item) -> str:
+    """Four digits, "" for an undated item."""
+    return date_of(item)[:4]
+
+
+def date_of(item: Item) -> str:
+    """The item's own date, as it sorts."""
+    return sortable_date(merged(item).date or str(item.facts.get("date") or ""))
 
 
 def passages(item: Item) -> tuple[str, str, str, str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from sightsound.errors import StoreError
+from sightsound.facets import DURATIONS, WORDS, Counts, commonest, in_order
 from sightsound.filters import Filters
 from sightsound.stores import matching, sqlfilters
 from sightsound.stores.base import Entry, Scored
@@ -20,7 +21,6 @@ from sightsound.stores.vectorfile import unit
 from sightsound.types import Segment, SegmentKind, Vectors
 
 SAMPLED_SEGMENTS_OF_AN_ITEM = 16
-FACETS = ("kind", "tag", "author", "licence", "source")
 _HEX = frozenset("0123456789abcdef")
 _SHORTEST_PREFIX = 4
 _LISTED = "(SELECT value FROM json_each(?))"
@@ -143,24 +143,36 @@ def chosen(connection: sqlite3.Connection, view: View, filters: Filters, without
     return mask
 
 
-def facets(connection: sqlite3.Connection, filters: Filters, limit: int) -> dict[str, list[tuple[str, int]]]:
+def facets(connection: sqlite3.Connection, filters: Filters, limit: int) -> Counts:
     condition, values = sqlfilters.where(filters)
-    found: dict[str, list[tuple[str, int]]] = {field: [] for field in FACETS}
+    if not filters:
+        # Nearly all items are counted: leaving out the few that are not keeps to the order of an index.
+        condition = f"i.rowid NOT IN (SELECT i.rowid FROM items i WHERE {UNSEEN})"
     words = (
         f"FROM items i JOIN words w ON w.item = i.rowid WHERE {condition}"
         if filters
-        # Nearly all items are counted: leaving out the few that are not keeps to the order of the index.
-        else f"FROM words w WHERE w.item NOT IN (SELECT i.rowid FROM items i WHERE {UNSEEN})"
+        else f"FROM words w WHERE {condition.replace('i.rowid NOT', 'w.item NOT')}"
     )
     rows = connection.execute(
-        f"SELECT 'kind', i.kind, count(*) AS n FROM items i WHERE {condition} GROUP BY i.kind UNION ALL "
-        f"SELECT w.field, min(w.word), count(DISTINCT w.item) AS n {words} "
-        "GROUP BY w.field, w.folded ORDER BY n DESC, 2",
-        (*values, *(values if filters else ())),
+        f"SELECT w.field, min(w.word), count(DISTINCT w.item) {words} GROUP BY w.field, w.folded", values
     )
-    for field, word, count in rows:
-        if field in found and len(found[field]) < limit:
-            found[field].append((word, count))
+    counts: dict[str, list[tuple[str, int]]] = {field: [] for field in WORDS}
+    for field, word, n in rows:
+        if field in counts:
+            counts[field].append((word, n))
+    kinds_of = f"SELECT i.kind, count(*) FROM items i WHERE {condition} GROUP BY i.kind"
+    counts["kind"] = connection.execute(kinds_of, values).fetchall()
+    found: Counts = {field: commonest(counts[field], limit) for field in WORDS}
+    found["date"] = connection.execute(
+        f"SELECT substr(i.date, 1, 4) AS year, count(*) FROM items i WHERE {condition} AND i.date != '' "
+        "GROUP BY year ORDER BY year DESC LIMIT ?",
+        (*values, limit),
+    ).fetchall()
+    lengths = ", ".join(["total(i.duration BETWEEN ? AND ?)"] * len(DURATIONS))
+    bounds = [bound for pair in DURATIONS.values() for bound in pair]
+    query = f"SELECT {lengths} FROM items i WHERE i.duration IS NOT NULL AND {condition}"
+    row = connection.execute(query, (*bounds, *values)).fetchone()
+    found["duration"] = in_order({key: int(n) for key, n in zip(DURATIONS, row, strict=True)})
     return found
 
 
@@ -186,5 +198,3 @@ def counts(connection: sqlite3.Connection) -> dict[tuple[str, SegmentKind], int]
         "WHERE s.pending = 1 AND v.shelf = h.id) FROM shelves h ORDER BY h.space, h.kind"
     )
     return {(space, kind): count for space, kind, count in connection.execute(query) if count}
-
-

@@ -60,7 +60,9 @@ def check_condition(condition: Condition) -> None:
     field, operator = condition.field, condition.operator
     if field not in FIELDS:
         raise UsageError(f"There is no field '{field}' to filter by; there are: {', '.join(FIELDS)}")
-    if operator not in ("is", ">=", "<="):
+    if operator == "between" and (field not in NUMBER_FIELDS or len(condition.values) % 2):
+        raise UsageError(f"'between' needs a number such as width, and pairs of values; {field} is compared otherwise")
+    if operator not in ("is", ">=", "<=", "between"):
         raise UsageError(f"'{operator}' is no comparison; there are: is, >=, <=")
     if field == "date":
         for value in condition.values:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from sightsound.stores.fields import clean, merged, metadata_of, number, said, sortable_date
+from sightsound.stores.fields import clean, date_of, metadata_of, number, said
 from sightsound.types import Item
 
 ITEM_COLUMNS = (
@@ -56,7 +56,7 @@ def item_values(item: Item) -> tuple[Any, ...]:
         as_json(dict(facts)),
         as_json({name: said(layer) for name, layer in item.layers.items()}),
         None if item.layers else as_json(said(item.metadata)),
-        sortable_date(merged(item).date or str(facts.get("date") or "")),
+        date_of(item),
         *(number(facts.get(name)) for name in ("bytes", "width", "height", "duration")),
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
 from sightsound.errors import NewerSchema, StoreError
+from sightsound.stores.fields import look
 
-VERSION = 3
+VERSION = 4
 FORMAT = "sightsound collection"
 
 # Counted by triggers, since counting a million rows takes longer than searching them.
@@ -48,6 +50,7 @@ _INDEXES = """
 CREATE INDEX items_not_ok ON items (state) WHERE state != 'ok';
 CREATE INDEX items_kind ON items (kind);
 """
+_LENGTHS = "CREATE INDEX items_duration ON items (duration) WHERE duration IS NOT NULL;"
 _RECOUNT = """
 DELETE FROM tallies;
 INSERT INTO tallies SELECT kind, state, count(*) FROM items GROUP BY kind, state;
@@ -59,6 +62,8 @@ MIGRATIONS: dict[int, str] = {
     2: "ALTER TABLE shelves ADD COLUMN held INTEGER NOT NULL DEFAULT 0; DROP INDEX items_unseen;"
     f"{_INDEXES}{_TALLIES}{_RECOUNT}",
     3: f"{_SPOKEN} INSERT INTO spoken (spoken) VALUES ('rebuild');",
+    4: "INSERT OR IGNORE INTO words SELECT json_extract(l.value, '$[0]'), json_extract(l.value, '$[1]'), i.rowid, "
+    f"json_extract(l.value, '$[1]') FROM items i, json_each(look(i.facts)) l; {_LENGTHS}",
 }
 
 # items.state is what search sees: `ok` and `stale` are found. items.pending is the revision of which pieces
@@ -81,6 +86,7 @@ CREATE INDEX items_bytes ON items (bytes);
 CREATE INDEX items_date ON items (date DESC, id);
 CREATE INDEX items_added ON items (added);
 {_INDEXES}
+{_LENGTHS}
 CREATE TABLE words (
     field TEXT NOT NULL, folded TEXT NOT NULL, item INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
     word TEXT NOT NULL, PRIMARY KEY (field, folded, item, word)) WITHOUT ROWID;
@@ -140,6 +146,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     empty = "SELECT count(*) = 0 FROM sqlite_master"
     if connection.execute(empty).fetchone()[0]:
         _in_one_commit(connection, TABLES, empty)
+    connection.create_function("look", 1, _look, deterministic=True)
     for version in range(version_of(connection) + 1, VERSION + 1):
         check_format(connection, path)
         _in_one_commit(
@@ -147,6 +154,11 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"{MIGRATIONS[version]} PRAGMA user_version = {version};",
             f"SELECT user_version < {version} FROM pragma_user_version",
         )
+
+
+def _look(facts: str) -> str:
+    """`fields.look` for SQL: JSON in, JSON out."""
+    return json.dumps([pair for pair in look(json.loads(facts)) if pair[1]])
 
 
 def recount(connection: sqlite3.Connection) -> None:

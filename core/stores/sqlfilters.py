@@ -66,6 +66,8 @@ def _marks(condition: Condition) -> str:
 def _number(condition: Condition) -> tuple[str, list[str | float]]:
     numbers: list[str | float] = [float(value) for value in condition.values]
     # The field is one of NUMBER_FIELDS, which are columns.
+    if condition.operator == "between":
+        return "(" + " OR ".join([f"i.{condition.field} BETWEEN ? AND ?"] * (len(numbers) // 2)) + ")", numbers
     comparison = f"i.{condition.field} {_COMPARISONS[condition.operator]} ?"
     return "(" + " OR ".join([comparison] * len(numbers)) + ")", numbers
 

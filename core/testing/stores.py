@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from sightsound.errors import CollectionMissing, StoreError, UsageError
+from sightsound.facets import FACETS, counted
 from sightsound.filters import Condition, parse_condition
 from sightsound.stores.base import SPOKEN, Collection, EncoderRecord, Entry, Store
 from sightsound.types import Item, Metadata, Segment, SegmentKind, Space, Vectors, item_id
 
 RED, GREEN, BLUE, _ = np.eye(4, dtype=np.float32)
 
-FACTS = ("width", "height", "bytes", "duration", "format")
+FACTS = ("width", "height", "bytes", "duration", "format", "palette")
 
 
 def unit(*values: float) -> Vectors:
@@ -658,13 +659,22 @@ class StoreContract:
         "source=csv": "rock",
         "source=photos": "sea film",
         "format=jpeg": "sea",
+        "colour=blue": "sea",
+        "colour=Grey": "sea rock",
+        "colour=red": "",
+        "orientation=landscape": "film",
+        "orientation=portrait": "rock",
         "width>=800": "sea film",
         "width<=800": "sea rock",
         "width=800": "sea",
-        "height>=1": "film",
+        "height>=1": "film rock",
         "bytes<=100": "rock",
         "duration>=60": "film",
         "duration<=60": "",
+        "duration=10-90.5": "film",
+        "width=10-800": "sea rock",
+        "width=801-": "film",
+        "width=11-799": "",
         "date=2024": "sea film",
         "date=2024-05": "sea",
         "date=2024-05-01": "sea",
@@ -686,6 +696,7 @@ class StoreContract:
                 bytes=500,
                 date="2024-05-01T18:30:00",
                 format="JPEG",
+                palette=[["#1e5bd0", 0.6], ["#808080", 0.3], ["#e01010", 0.1]],
             ),
             "film": item(
                 "film.mp4",
@@ -697,7 +708,16 @@ class StoreContract:
                 duration=90.5,
                 date="2024-06",
             ),
-            "rock": item("rock.png", source="csv", licence="cc0", width=10, bytes=50, format="PNG"),
+            "rock": item(
+                "rock.png",
+                source="csv",
+                licence="cc0",
+                width=10,
+                height=20,
+                bytes=50,
+                format="PNG",
+                palette=[["#808080", 1.0]],
+            ),
         }
         collection.put([entry(one, RED) for one in made.values()])
         expected = {made[name].id for name in self.CONDITIONS[condition].split()}
@@ -715,6 +735,7 @@ class StoreContract:
         assert collection.count((Condition("tag", "is", ("y", "x")),)) == 2
         assert collection.count((Condition("width", "is", (10.0, 20.0, 30.0)),)) == 2
         assert collection.count((Condition("tag", "is", ()),)) == 0
+        assert collection.count((Condition("width", "between", (1.0, 11.0, 19.0, 20.0)),)) == 2
 
     HOSTILE = (
         "' OR 1=1 --",
@@ -731,7 +752,7 @@ class StoreContract:
     )
 
     @pytest.mark.parametrize("value", HOSTILE)
-    @pytest.mark.parametrize("field", ["kind", "tag", "author", "licence", "source", "format"])
+    @pytest.mark.parametrize("field", ["kind", "tag", "author", "licence", "source", "format", "colour"])
     def test_hostile_words_match_nothing_but_themselves(self, collection: Collection, field: str, value: str) -> None:
         collection.put([entry(item("sea.jpg", author="Jane", tags=("a",), licence="CC0", format="JPEG"), RED)])
         filters = (Condition(field, "is", (value,)),)
@@ -753,6 +774,8 @@ class StoreContract:
             Condition("width", "is", ("1 OR 1",)),
             Condition("date", "is", ("' OR 1=1 --",)),
             Condition("author", ">=", ("a",)),
+            Condition("author", "between", ("a", "b")),
+            Condition("width", "between", (1.0, 2.0, 3.0)),
             Condition("width", "; --", (1.0,)),  # type: ignore[arg-type]
         ],
     )
@@ -775,6 +798,52 @@ class StoreContract:
         assert facets["licence"] == [("CC0", 1)]
         assert len(collection.facets(limit=1)["tag"]) == 1
         assert [tag for tag, _ in collection.facets(parse("kind=film"))["tag"]] == ["red"]
+
+    def test_facets_of_looks_years_and_lengths(self, collection: Collection) -> None:
+        blue, red = [["#1e5bd0", 0.9]], [["#e01010", 0.5], ["#1e5bd0", 0.4]]
+        collection.put(
+            [
+                entry(item("a.jpg", width=30, height=20, palette=blue, date="2023-05-01"), RED),
+                entry(item("b.jpg", width=20, height=20, palette=red, date="2024"), RED),
+                entry(item("c.mp4", "film", width=40, height=20, duration=60.0, date="2023"), RED),
+                entry(item("d.mp4", "film", duration=7_000, date="someday"), RED),
+            ]
+        )
+        gone = item("e.jpg", width=30, height=20, palette=red, date="2022", duration=5)
+        collection.fail(gone, "broken")
+        facets = collection.facets()
+        assert set(facets) == set(FACETS)
+        assert facets["colour"] == [("blue", 2), ("red", 1)]
+        assert facets["orientation"] == [("landscape", 2), ("square", 1)]
+        assert facets["date"] == [("2024", 1), ("2023", 2)]
+        assert facets["duration"] == [("10-60", 1), ("60-300", 1), ("3600-", 1)]
+        assert collection.facets(limit=1)["date"] == [("2024", 1)]
+        films = collection.facets(parse("kind=film"))
+        assert (films["date"], films["colour"]) == ([("2023", 1)], [])
+        assert films["duration"] == facets["duration"]
+
+    def test_facets_are_those_counted_of_the_items_themselves(self, collection: Collection) -> None:
+        names = ("Ann", "ann", "BÖ", "bö", "Cy")
+        collection.put(
+            [
+                entry(
+                    item(
+                        f"{n}.jpg",
+                        author=names[n % 5],
+                        tags=(names[n % 3], names[n % 4]),
+                        date=str(2000 + n % 7),
+                        width=n % 4 * 10,
+                        height=20,
+                        duration=n * 30.0,
+                        palette=[[f"#{n * 40 % 256:02x}40{n * 90 % 256:02x}", 0.7]],
+                    ),
+                    RED,
+                )
+                for n in range(12)
+            ]
+        )
+        for filters in ((), parse("tag=ann"), parse("duration>=100")):
+            assert collection.facets(filters) == counted(collection.scan(filters))
 
     def test_items_are_found_by_reference(self, collection: Collection) -> None:
         one, two = item("a.jpg", id="abcd1" + "0" * 27), item("b.jpg", id="abcd2" + "0" * 27)

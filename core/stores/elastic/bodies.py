@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection as Many
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from sightsound.facets import DURATIONS, WORDS
 from sightsound.filters import NUMBER_FIELDS, Condition, Filters
 from sightsound.stores.base import SPOKEN, Order
-from sightsound.stores.elastic.mapping import QUANTISED, TEXTS
+from sightsound.stores.elastic.mapping import QUANTISED, TEXTS, WRITTEN
 from sightsound.stores.fields import clean, sortable_date
 from sightsound.stores.refusals import check_condition
 from sightsound.stores.terms import WORD, searchable
@@ -57,10 +59,16 @@ def _condition(condition: Condition) -> Query:
         numbers = [float(value) for value in condition.values]
         if condition.operator == "is":
             return {"terms": {condition.field: numbers}}
+        if condition.operator == "between":
+            return _any([_between(condition.field, *pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)])
         bound = "gte" if condition.operator == ">=" else "lte"
         return _any([{"range": {condition.field: {bound: value}}} for value in numbers])
     field = "item_kind" if condition.field == "kind" else condition.field
     return terms(field, [clean(str(value)).casefold() for value in condition.values])
+
+
+def _between(field: str, low: float, high: float) -> Query:
+    return {"range": {field: {"gte": low} if high == math.inf else {"gte": low, "lte": high}}}
 
 
 def _date(operator: str, date: str) -> Query:
@@ -158,14 +166,17 @@ def listing(filters: Filters, order: Order, size: int) -> dict[str, Any]:
     return {"query": seen(filters), "sort": by, "size": size, "_source": False, "track_total_hits": False}
 
 
-def facets(filters: Filters, limit: int, fields: Sequence[str]) -> dict[str, Any]:
-    """Counts of the folded values, each with how it is written."""
+def facets(filters: Filters, limit: int) -> dict[str, Any]:
+    """Counts of the folded values; of words that people write, each with how it is written."""
     aggs: dict[str, Any] = {}
-    for field in fields:
+    for field in WORDS:
         folded: dict[str, Any] = {"terms": {"field": "item_kind" if field == "kind" else field, "size": limit}}
-        if field != "kind":
+        if field in WRITTEN:
             folded["aggs"] = {"written": {"terms": {"field": f"written.{field}", "size": 50}}}
         aggs[field] = folded
+    aggs["date"] = {"terms": {"field": "year", "size": limit, "order": {"_key": "desc"}}}
+    lengths = {key: _between("duration", *bounds) for key, bounds in DURATIONS.items()}
+    aggs["duration"] = {"filters": {"filters": lengths}}
     return {"query": seen(filters), "size": 0, "aggs": aggs, "track_total_hits": False}
 
 

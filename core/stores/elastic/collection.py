@@ -142,11 +142,11 @@ class ElasticCollection(Collection):
 
     def scan(self, filters: Filters = (), failed: bool = False) -> Iterator[Item]:
         self._flush()
-        return reading.scan(self._indices, filters, failed)
+        return reading.scan(self._indices, self._indices.answering(filters), failed)
 
     def count(self, filters: Filters = ()) -> int:
         self._flush()
-        return reading.count(self._indices, bodies.seen(filters))
+        return reading.count(self._indices, bodies.seen(self._indices.answering(filters)))
 
     def segments(self, item_ids: Iterable[str]) -> dict[str, list[Segment]]:
         return reading.segments(self._indices, item_ids)
@@ -170,12 +170,12 @@ class ElasticCollection(Collection):
     ) -> list[Scored]:
         self._flush()
         return nearest.steadily(
-            lambda: nearest.nearest(self._indices, space, kind, vector, k, filters, without)
+            lambda: nearest.nearest(self._indices, space, kind, vector, k, self._indices.answering(filters), without)
         )
 
     def text(self, words: str, k: int, filters: Filters = (), among: Many[str] | None = None) -> list[Scored]:
         self._flush()
-        return nearest.steadily(lambda: text.search(self._indices, words, k, filters, among))
+        return nearest.steadily(lambda: text.search(self._indices, words, k, self._indices.answering(filters), among))
 
     def score(self, space: str, vector: Vectors, item_ids: Iterable[str]) -> list[Scored]:
         self._flush()
@@ -184,7 +184,7 @@ class ElasticCollection(Collection):
 
     def facets(self, filters: Filters = (), limit: int = 20) -> dict[str, list[tuple[str, int]]]:
         self._flush()
-        return reading.facets(self._indices, filters, limit)
+        return reading.facets(self._indices, self._indices.answering(filters), limit)
 
     def failures(self) -> list[Failure]:
         self._flush()
@@ -284,4 +284,4 @@ class ElasticCollection(Collection):
     # Last in the class: annotations below it would take `list` for this method.
     def list(self, filters: Filters, order: Order, offset: int, limit: int) -> list[str]:
         self._flush()
-        return reading.listed(self._indices, filters, order, max(0, offset), max(0, limit))
+        return reading.listed(self._indices, self._indices.answering(filters), order, max(0, offset), max(0, limit))

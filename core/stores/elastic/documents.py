@@ -17,8 +17,8 @@ import numpy as np
 import orjson
 
 from sightsound.stores.base import Entry
-from sightsound.stores.elastic.mapping import SAID, TEXTS
-from sightsound.stores.fields import clean, merged, metadata_of, number, passages, said, sortable_date, word_values
+from sightsound.stores.elastic.mapping import SAID, TEXTS, WORDS, WRITTEN
+from sightsound.stores.fields import clean, date_of, merged, metadata_of, number, passages, said, word_values, year
 from sightsound.stores.terms import searchable
 from sightsound.types import Item, Segment, Vectors, item_id
 
@@ -145,6 +145,7 @@ def item_document(known: Known, session: str, changed: float) -> dict[str, Any]:
         "session": session,
         "added": item.added,
         "changed": changed,
+        "year": year(item) or None,
         "written": {},
         "texts": {name: searchable(text) for name, text in zip(TEXTS, passages(item), strict=True) if text},
         "record": json.dumps(record, separators=(",", ":")),
@@ -152,7 +153,7 @@ def item_document(known: Known, session: str, changed: float) -> dict[str, Any]:
         **filter_fields(item),
     }
     for name, _, written in sorted(word_values(item)):
-        if name != "format":
+        if name in WRITTEN:
             document["written"].setdefault(name, []).append(written)
     if "subtitle" in known.rows:
         document["said"] = [searchable(row[3]) for row in known.rows["subtitle"].values()]
@@ -164,8 +165,8 @@ def filter_fields(item: Item) -> dict[str, Any]:
     """What filters compare. The same fields, empty or not, so that an update leaves none of an earlier one."""
     fields: dict[str, Any] = {
         "item_kind": item.kind,
-        **{name: [] for name in ("tag", "author", "licence", "source", "format")},
-        "date": sortable_date(merged(item).date or str(item.facts.get("date") or "")) or None,
+        **{name: [] for name in WORDS},
+        "date": date_of(item) or None,
         **{name: number(item.facts.get(name)) for name in ("bytes", "width", "height", "duration")},
     }
     for name, folded, _ in sorted(word_values(item)):

@@ -10,6 +10,7 @@ from typing import Any
 from elasticsearch import ApiError
 
 from sightsound.errors import NewerSchema, StoreError
+from sightsound.filters import Filters
 from sightsound.stores import refusals
 from sightsound.stores.elastic import mapping, names
 from sightsound.stores.elastic.connection import Connection
@@ -40,6 +41,7 @@ class Indices:
         self.items = names.alias(prefix, collection, names.ITEMS)
         self.segments = names.alias(prefix, collection, names.SEGMENTS)
         self.version = 0
+        self.schema = mapping.SCHEMA
         self._prefix = prefix
         self._guard = threading.Lock()
         self._spaces: dict[str, SpaceIndex] = {}
@@ -58,8 +60,9 @@ class Indices:
         version = next((names.version_of(physical) for physical, meta in metas.items() if "collection" in meta), 0)
         if not version:
             raise refusals.missing(self.collection, self.connection.place)
-        for meta in metas.values():
-            self._check_schema(meta.get("schema", 0))
+        schemas = [meta.get("schema", 0) for meta in metas.values()]
+        for schema in schemas:
+            self._check_schema(schema)
         spaces = {
             meta["space"]: SpaceIndex(
                 meta["space"], self._alias(meta["space"]), physical, meta["dims"], meta["type"], meta["oversample"]
@@ -68,7 +71,7 @@ class Indices:
             if "space" in meta
         }
         with self._guard:
-            self.version, self._spaces = version, spaces
+            self.version, self._spaces, self.schema = version, spaces, min(schemas)
 
     def spaces(self) -> dict[str, SpaceIndex]:
         with self._guard:
@@ -192,14 +195,33 @@ class Indices:
         return names.base(self._prefix, self.collection)
 
     def _check_schema(self, schema: int) -> None:
-        place = f"The collection '{self.collection}' of {self.connection.place}"
         if schema > mapping.SCHEMA:
             raise NewerSchema(
-                f"{place} was written by a newer sightsound (schema {schema}, this one reads {mapping.SCHEMA}): "
-                "upgrade sightsound"
+                f"{self._place()} was written by a newer sightsound (schema {schema}, this one reads {mapping.SCHEMA}):"
+                " upgrade sightsound"
             )
-        if schema < mapping.SCHEMA:
-            raise StoreError(f"{place} was written by an older sightsound. Build it anew: sightsound index --rebuild")
+        if schema < mapping.OLDEST:
+            raise StoreError(f"{self._place()} was written by a far older sightsound. Index it under another name")
+
+    def require_current(self) -> None:
+        """Raises StoreError where an older sightsound made the collection: it may be searched, but not written."""
+        if self.schema < mapping.SCHEMA:
+            raise StoreError(
+                f"{self._place()} was written by an older sightsound, and can only be searched. Build it anew:"
+                f" sightsound index --rebuild --collection {self.collection}"
+            )
+
+    def answering(self, filters: Filters) -> Filters:
+        """The filters. Raises StoreError for a field that an older sightsound did not keep."""
+        if self.schema < mapping.SCHEMA and {condition.field for condition in filters} & mapping.SINCE_2:
+            raise StoreError(
+                f"{self._place()} was written by an older sightsound, and knows no colour and no orientation. Build it"
+                f" anew: sightsound index --rebuild --collection {self.collection}"
+            )
+        return filters
+
+    def _place(self) -> str:
+        return f"The collection '{self.collection}' of {self.connection.place}"
 
 
 def latest_version(connection: Connection, base: str) -> int:

@@ -8,9 +8,14 @@ from typing import Any
 
 from sightsound.config import number, setting
 from sightsound.errors import ConfigError
+from sightsound.filters import WORD_FIELDS
 
-SCHEMA = 1
+SCHEMA = 2
 """Grows when the mapping changes; `_meta` of every index says with which it was made."""
+OLDEST = 1
+"""The oldest that can still be searched, to be built anew beside it."""
+SINCE_2 = frozenset({"colour", "orientation"})
+"""Fields of filters that collections of schema 1 lack."""
 TYPES = ("int8_hnsw", "bbq_hnsw", "hnsw", "flat")
 QUANTISED = ("int8_hnsw", "bbq_hnsw")
 OVERSAMPLE_INT8 = 2.0
@@ -21,6 +26,9 @@ SAID = ""
 """Stands for a space where passages of subtitles are kept: beside the spaces, written and removed as vectors are."""
 TEXTS = ("title", "description", "tags", "name", "author")
 """The texts of an item, in the order of `fields.passages`."""
+WORDS = tuple(field for field in WORD_FIELDS if field != "kind")
+WRITTEN = ("tag", "author", "licence", "source")
+"""The words that people write, in more than one way: facets show them as they are written."""
 _LONGEST_KEYWORD = 8000
 """Characters; a keyword of more than 32,766 bytes is refused."""
 
@@ -36,7 +44,7 @@ _TEXT: dict[str, Any] = {
 }
 FILTERS: dict[str, Any] = {
     "item_kind": _KEYWORD,
-    **dict.fromkeys(("tag", "author", "licence", "source", "format"), _WORD),
+    **dict.fromkeys(WORDS, _WORD),
     "date": _KEYWORD,
     **dict.fromkeys(("bytes", "width", "height", "duration"), _NUMBER),
 }
@@ -126,7 +134,8 @@ def items_mapping(collection: str) -> dict[str, Any]:
         "session": _KEYWORD,
         "added": _NUMBER,
         "changed": _NUMBER,
-        "written": {"properties": dict.fromkeys(("tag", "author", "licence", "source"), _WORD)},
+        "year": _KEYWORD,
+        "written": {"properties": dict.fromkeys(WRITTEN, _WORD)},
         "texts": {"properties": dict.fromkeys(TEXTS, _TEXT)},
         "said": _TEXT,
         "extra": {"type": "flattened", "ignore_above": _LONGEST_KEYWORD, "depth_limit": 2},

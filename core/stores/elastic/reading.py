@@ -11,6 +11,7 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from sightsound.errors import StoreError
+from sightsound.facets import WORDS, Counts, commonest, in_order
 from sightsound.filters import Filters
 from sightsound.stores.base import Order
 from sightsound.stores.elastic import bodies, documents
@@ -19,7 +20,6 @@ from sightsound.stores.elastic.errors import is_gone
 from sightsound.stores.elastic.indices import Indices
 from sightsound.types import Item, Segment, item_id
 
-FACETS = ("kind", "tag", "author", "licence", "source")
 _PAGE = 1_000
 _KEEP_ALIVE = "5m"
 SWITCHES = 5
@@ -240,13 +240,15 @@ def kinds(indices: Indices) -> dict[str, int]:
     return {bucket["key"]: bucket["doc_count"] for bucket in answer["aggregations"]["kinds"]["buckets"]}
 
 
-def facets(indices: Indices, filters: Filters, limit: int) -> dict[str, list[tuple[str, int]]]:
-    answer = searched(indices, indices.items, bodies.facets(filters, max(1, limit), FACETS))
-    found: dict[str, list[tuple[str, int]]] = {}
-    for field in FACETS:
-        buckets = answer["aggregations"][field]["buckets"][:limit]
-        counted = [(_written(bucket), bucket["doc_count"]) for bucket in buckets]
-        found[field] = sorted(counted, key=lambda pair: (-pair[1], pair[0]))
+def facets(indices: Indices, filters: Filters, limit: int) -> Counts:
+    counted = searched(indices, indices.items, bodies.facets(filters, max(1, limit)))["aggregations"]
+    found: Counts = {}
+    for field in WORDS:
+        buckets = counted[field]["buckets"][:limit]
+        found[field] = commonest([(_written(bucket), bucket["doc_count"]) for bucket in buckets], limit)
+    found["date"] = [(bucket["key"], bucket["doc_count"]) for bucket in counted["date"]["buckets"][:limit]]
+    lengths = counted["duration"]["buckets"]
+    found["duration"] = in_order({key: bucket["doc_count"] for key, bucket in lengths.items()})
     return found
 
 

@@ -143,6 +143,7 @@ class Writer:
         return self._do(plans, stored)
 
     def _do(self, plans: Sequence[_Plan], stored: Mapping[tuple[str, str], Vectors]) -> dict[str, str]:
+        self.indices.require_current()
         connection = self.indices.connection
         refused = bulk.run(connection, self._segment_operations(plans, stored))
         self.check()
@@ -183,6 +184,7 @@ class Writer:
 
     def _acknowledge(self, items: Sequence[Known]) -> dict[str, str]:
         """Write the items' documents. Returns why some were refused, by id."""
+        self.indices.require_current()
         changed, session = time.time(), self.session()
         operations = [
             Operation(

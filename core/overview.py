@@ -1,0 +1,30 @@
+"""A collection in a few counts: items, spaces, encoders, sources and bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sightsound.calibration import calibrated_items
+from sightsound.opening import SOURCES
+from sightsound.stores.base import Collection
+
+
+def overview(collection: Collection) -> dict[str, Any]:
+    """What `status --json` and the API tell of a collection."""
+    status = collection.status()
+    return {
+        "collection": status.name,
+        "items": dict(status.items),
+        "failed": status.failed,
+        "spaces": [
+            {"space": space, "segments": kind, "vectors": count}
+            for (space, kind), count in sorted(status.segments.items())
+        ],
+        "encoders": [
+            {"set": record.set, "name": record.name, "reads": record.reads, "fingerprint": record.fingerprint}
+            for record in collection.encoders()
+        ],
+        "sources": sorted(collection.state(SOURCES) or {}),
+        "calibrated": calibrated_items(collection) == collection.count(),
+        "bytes": status.bytes,
+    }

@@ -1,0 +1,108 @@
+"""What people picked: whole items, and moments of films and sounds; as credits, cut lists and contact sheets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sightsound.cutlist import Cut
+from sightsound.errors import UsageError
+from sightsound.opening import Sources
+from sightsound.sheet import Dead, Tile, sheet_of
+from sightsound.stores.base import Collection
+from sightsound.taking import credit_note
+from sightsound.types import Item
+
+MOST = 1000
+"""Picks that are taken at a time."""
+TIMED = ("film", "sound")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time, in seconds."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Pick:
+    """An item; of a film or sound perhaps only a stretch."""
+
+    item: Item
+    span: Span | None = None
+
+
+def picks_of(collection: Collection, said: Any) -> tuple[list[Pick], list[str]]:
+    """Picks of JSON, `[{"id": …, "start": seconds, "end": seconds}, …]`, in its order, and the ids that are gone.
+
+    Raises UsageError for anything else.
+    """
+    if not isinstance(said, list) or not all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in said):
+        raise UsageError('The picked items are a list of objects such as {"id": "3fa8…", "start": 1.5, "end": 4}')
+    if len(said) > MOST:
+        raise UsageError(f"{len(said)} items are picked; at most {MOST} are taken at a time")
+    spans = [_span(one) for one in said]
+    items = collection.items(dict.fromkeys(one["id"] for one in said))
+    made, gone = [], dict[str, None]()
+    for one, span in zip(said, spans, strict=True):
+        item = items.get(one["id"])
+        if item is None:
+            gone[one["id"]] = None
+        else:
+            made.append(Pick(item, span if item.kind in TIMED else None))
+    return made, list(gone)
+
+
+def _span(said: dict[str, Any]) -> Span | None:
+    start, end = said.get("start"), said.get("end")
+    if start is None and end is None:
+        return None
+    for time in (start, end):
+        if isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time):
+            raise UsageError(f"The times of {said['id'][:40]} are no numbers of seconds; give both start and end")
+    if not 0 <= start < end:
+        raise UsageError(f"The stretch of {said['id'][:40]} ends before it begins, or begins below zero")
+    return Span(float(start), float(end))
+
+
+def cuts_of_picks(picks: Sequence[Pick], sources: Sources, moments_only: bool = False) -> list[Cut]:
+    """A cut each: a whole film or sound from its first to its last second, a photo or text without times.
+
+    moments_only: without what has no times, for lists of cuts.
+    """
+    cuts = []
+    for pick in picks:
+        item, span = pick.item, pick.span or _whole(pick.item)
+        if span or not moments_only:
+            times = (span.start, span.end) if span else (0.0, 0.0)
+            cuts.append(Cut(item, *times, sources.of(item).credit(item), None, whole=span is None))
+    return cuts
+
+
+def _whole(item: Item) -> Span | None:
+    length = item.facts.get("duration")
+    timed = item.kind in TIMED and isinstance(length, int | float) and length > 0
+    return Span(0.0, float(length)) if timed else None
+
+
+def credits_of(picks: Sequence[Pick], sources: Sources) -> str:
+    """A line an item, as `sightsound take` writes it, and what must be said of the sources that gave them."""
+    items = {pick.item.id: pick.item for pick in picks}.values()
+    lines = [credit_note(" ".join(item.display_title.split()), item, sources.of(item)) for item in items]
+    providers = dict.fromkeys(provider for item in items if (provider := sources.of(item).provider))
+    lines += [f"{words}: {url}" for words, url in providers]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def sheet_of_picks(picks: Sequence[Pick], sources: Sources, title: str) -> tuple[str, Dead]:
+    """A contact sheet with a tile an item, its picked moments below it, as HTML; and the dead links."""
+    moments: dict[str, list[Span]] = {}
+    for pick in picks:
+        moments.setdefault(pick.item.id, []).extend([pick.span] if pick.span else [])
+    items = {pick.item.id: pick.item for pick in picks}
+    tiles = [Tile(items[id], spans) for id, spans in moments.items()]
+    return sheet_of(tiles, "1 item" if len(tiles) == 1 else f"{len(tiles)} items", sources, title)

@@ -1,0 +1,262 @@
+"""An item's page: `/item/<id>`, with what it is made of, where it answers a query, and films that are alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from sightsound.answers import item_object
+from sightsound.errors import FingerprintMismatch, ItemMissing, SightsoundError, UsageError
+from sightsound.heard import heard
+from sightsound.moments import clock
+from sightsound.searching import Hit, ItemPart, Query
+from sightsound.signatures import Axis
+from sightsound.similar import Likeness, Pair
+from sightsound.types import FILE_LAYER, Item, Metadata, Segment
+from sightsound.webapp.asking import Asking, asking_of
+from sightsound.webapp.picking import films_alike, item_of, taken, weights_of
+from sightsound.webapp.site import Site, site
+from sightsound.webapp.timeline import Timeline, timeline_of
+
+pages = Blueprint("item", __name__)
+
+ALIKE = 8
+NEIGHBOURS = 12
+AXES: dict[Axis, str] = {"look": "Look", "sound": "Sound", "meaning": "Meaning"}
+FIELDS = ("title", "description", "tags", "author", "licence", "credit", "date", "page_url")
+HIDDEN = ("palette", "perceptual_hash")
+"""Facts that are shown in another way, or not."""
+
+
+@pages.get("/item/<id>")
+def item(id: str) -> str | Response:
+    try:
+        one = item_of(id)
+    except ItemMissing as error:
+        return make_response(render_template("item_missing.html", message=str(error)), 404)
+    here = site()
+    segments = here.collection.segments([id]).get(id, [])
+    asking, hit, notice = _asked(here, one)
+    weights, wants_alike = weights_of(request.args), any(axis in request.args for axis in AXES)
+    return render_template(
+        "item.html",
+        item=item_object(one, here.sources),
+        asking=asking,
+        notice=notice,
+        hit=hit,
+        timeline=_timeline(here, one, segments, hit),
+        texts=[s.text for s in segments if s.text and s.kind == "description"],
+        at=_seconds(request.args.get("t", "")),
+        provenance=provenance(one),
+        facts=facts_shown(one),
+        palette=palette_shown(one),
+        hotlinked=here.sources.of(one).hotlink_only,
+        weights=weights,
+        alike=_alike(here, one, weights) if wants_alike and one.kind == "film" else None,
+        carried=asking.arguments(),
+    )
+
+
+@pages.get("/item/<id>/alike")
+def alike(id: str) -> str:
+    """The films alike, as a piece of the page."""
+    one, here = item_of(id), site()
+    weights = weights_of(request.args)
+    return render_template("item_alike.html", alike=_alike(here, one, weights), item=item_object(one, here.sources))
+
+
+@pages.get("/item/<id>/neighbours")
+def neighbours(id: str) -> str:
+    """What is like it, of any kind, as a piece of the page."""
+    one, here = item_of(id), site()
+    try:
+        answer = here.search(Query((ItemPart(one.id),), limit=NEIGHBOURS))
+        found = [item_object(hit.item, here.sources) for hit in answer.hits]
+    except ItemMissing:  # it failed, or nothing was made of it
+        found = []
+    return render_template("item_neighbours.html", found=found)
+
+
+@pages.post("/item/<id>/take")
+def take(id: str) -> Response:
+    return taken(item_of(id))
+
+
+@pages.app_template_global("item_url")
+def item_url(id: str, asking: Asking | None = None, at: float | None = None) -> str:
+    """An item's page; with the query, so that what matches lights up; at a second of it."""
+    url = asking.url(f"/item/{id}") if asking else f"/item/{id}"
+    if at is None:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'t': f'{at:.2f}'.rstrip('0').rstrip('.')})}#player"
+
+
+pages.add_app_template_filter(clock, "clock")
+
+
+@pages.app_template_filter("safe_link")
+def safe_link(url: str | None) -> str:
+    """The URL where a browser may be led to it, else ""."""
+    return url if url and url.startswith(("https://", "http://")) else ""
+
+
+def _asked(here: Site, one: Item) -> tuple[Asking, Hit | None, str]:
+    """What the page's address asks, the item as its hit, and why not where that can't be told."""
+    try:
+        asking = asking_of(request.args)
+        query = asking.query(here.uploads)
+        if not any(part.weight > 0 for part in query.parts):
+            return asking, None, ""
+        answer = here.search(replace(query, filters=(), sort="score", offset=0, limit=1, only=one.id))
+        return asking, answer.hits[0] if answer.hits else None, ""
+    except SightsoundError as error:
+        if error.status >= 500:
+            raise
+        return Asking(), None, f"The search in this page's address can't be shown: {error}"
+
+
+def _timeline(here: Site, one: Item, segments: Sequence[Segment], hit: Hit | None) -> Timeline | None:
+    try:
+        words = heard(here.collection, here.encoders, segments) if one.kind in ("film", "sound") else {}
+    except FingerprintMismatch:  # a search says how to mend it
+        words = {}
+    return timeline_of(one, segments, words, hit)
+
+
+@dataclass(frozen=True)
+class ShownAxis:
+    """name: for people. score: 0..1. pairs: what agrees most."""
+
+    name: str
+    score: float
+    pairs: Sequence[Pair]
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Films alike with their reasons; or why there are none."""
+
+    hits: Sequence[tuple[dict[str, Any], Sequence[ShownAxis]]] = ()
+    reason: str = ""
+
+
+def _alike(here: Site, one: Item, weights: dict[Axis, float]) -> Alike:
+    try:
+        hits = films_alike(here, one, weights, ALIKE)
+    except (UsageError, ItemMissing) as error:
+        return Alike(reason=str(error))
+    shown = [(item_object(hit.item, here.sources), _axes(hit)) for hit in hits]
+    return Alike(shown, "" if shown else "There is no other film in the collection to compare it with.")
+
+
+def _axes(hit: Likeness) -> list[ShownAxis]:
+    return [
+        ShownAxis(AXES[axis], min(max(score, 0.0), 1.0), [pair for pair in hit.pairs if pair.axis == axis])
+        for axis, score in hit.axes.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Said:
+    """A piece of metadata: by whom, what, and whether it is what the item goes by."""
+
+    field: str
+    source: str
+    value: str
+    used: bool
+
+
+def provenance(one: Item) -> list[Said]:
+    """Where each piece of metadata comes from: what is used first, then what others say instead."""
+    said = []
+    names = [(name, one.metadata) for name in FIELDS]
+    for name, merged in names:
+        layers = [(source, _value(layer, name)) for source, layer in one.layers.items() if _value(layer, name)]
+        layers.sort(key=lambda of: of[1] != _value(merged, name))
+        said += [Said(name, _layer(source), value, place == 0) for place, (source, value) in enumerate(layers)]
+    for name in one.metadata.extra:
+        said += [
+            Said(name, _layer(source), str(layer.extra[name]), layer.extra[name] == one.metadata.extra[name])
+            for source, layer in one.layers.items()
+            if name in layer.extra
+        ]
+    return [replace(one, field=one.field.replace("_", " ").capitalize()) for one in said]
+
+
+def _value(layer: Metadata, name: str) -> str:
+    value = getattr(layer, name)
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _layer(source: str) -> str:
+    return "the file itself" if source == FILE_LAYER else source
+
+
+def facts_shown(one: Item) -> list[tuple[str, str]]:
+    """Facts as people read them: `Size 640 × 360 pixels`, `Length 0:08`."""
+    facts = dict(one.facts)
+    shown: list[tuple[str, str]] = [("Kind", one.kind)]
+    if {"width", "height"} <= facts.keys():
+        shown.append(("Size", f"{facts.pop('width')} × {facts.pop('height')} pixels"))
+    if isinstance(length := facts.pop("duration", None), int | float):
+        shown.append(("Length", f"{clock(length)} ({length:.1f} s)" if length < 600 else clock(length)))
+    if isinstance(count := facts.pop("bytes", None), int | float):
+        shown.append(("File", _bytes(count)))
+    names = {"fps": "Frames a second", "rate": "Samples a second"}
+    for name, value in facts.items():
+        if name not in HIDDEN and isinstance(value, str | int | float) and value != "":
+            written = f"{value:g}" if isinstance(value, float) else str(value)
+            shown.append((names.get(name, name.replace("_", " ").capitalize()), written))
+    return shown
+
+
+def _bytes(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit in ("bytes", "kB") else f"{count:.1f} {unit}"
+
+
+@dataclass(frozen=True)
+class Swatch:
+    """A colour of the palette. left, width: percent."""
+
+    colour: str
+    share: float
+    left: float
+    width: float
+
+
+def palette_shown(one: Item) -> list[Swatch]:
+    """The palette side by side, each as wide as its share; only what is a colour."""
+    known = one.facts.get("palette")
+    colours = [
+        (pair[0], float(pair[1]))
+        for pair in (known if isinstance(known, list) else ())
+        if isinstance(pair, list) and len(pair) == 2 and _is_colour(pair[0]) and isinstance(pair[1], int | float)
+    ]
+    whole, left, made = sum(share for _, share in colours) or 1.0, 0.0, []
+    for colour, share in colours:
+        width = 100 * share / whole
+        made.append(Swatch(colour, share, round(left, 2), round(width, 2)))
+        left += width
+    return made
+
+
+def _is_colour(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("#[0-9a-f]{6}", value) is not None
+
+
+def _seconds(written: str) -> float:
+    """Where the player begins; 0 for what is no time."""
+    try:
+        at = float(written)
+    except ValueError:
+        return 0.0
+    return at if 0 <= at < 1e6 else 0.0

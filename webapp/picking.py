@@ -1,0 +1,166 @@
+"""What the API has of items: one, several, films alike, what was picked as credits or cut lists, and originals."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast, get_args
+
+from flask import Blueprint, Response, jsonify, request, send_file
+
+from sightsound.answers import VERSION, alike_object, item_object, shown_object
+from sightsound.cutlist import csv_of, edl_of
+from sightsound.dead import mark
+from sightsound.errors import ItemMissing, MediaError, UsageError
+from sightsound.opening import Sources
+from sightsound.picks import Pick, credits_of, cuts_of_picks, picks_of, sheet_of_picks
+from sightsound.signatures import Axis
+from sightsound.similar import WEIGHTS, Likeness, of_item, similar_films
+from sightsound.taking import name_of
+from sightsound.types import Item
+from sightsound.webapp.asking import whole
+from sightsound.webapp.errors import Refused
+from sightsound.webapp.site import Site, site
+
+pages = Blueprint("picking", __name__, url_prefix="/api/v1")
+
+HEAVIEST = 100.0
+"""The largest weight of an axis."""
+MOST_TITLE = 60
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def item_of(id: str) -> Item:
+    """The item of this id, failed ones included. Raises ItemMissing."""
+    found = site().collection.items([id]).get(id) if _ID.fullmatch(id) else None
+    if found is None:
+        raise ItemMissing(f"There is no item '{id[:40]}' in the collection; it may have been removed since")
+    return found
+
+
+@pages.get("/items/<id>")
+def item(id: str) -> Response:
+    """The same object as `sightsound show --json`."""
+    one, here = item_of(id), site()
+    return jsonify(shown_object(one, here.collection.segments([id]).get(id, []), here.sources))
+
+
+@pages.post("/items")
+def items() -> Response:
+    """Items by their ids, in that order, and the ids that are gone."""
+    picks, gone = picks_of(site().collection, [{"id": id} for id in _json("ids")])
+    found = {pick.item.id: item_object(pick.item, site().sources) for pick in picks}
+    return jsonify({"version": VERSION, "items": list(found.values()), "missing": gone})
+
+
+@pages.get("/items/<id>/alike")
+def alike(id: str) -> Response:
+    """The same object as `sightsound similar --json` gives for a film."""
+    weights = weights_of(request.args)
+    hits = films_alike(site(), item_of(id), weights, whole(request.args, "limit", 20, 1, 100))
+    return jsonify(alike_object(hits, weights, site().sources))
+
+
+def films_alike(here: Site, film: Item, weights: Mapping[Axis, float], limit: int) -> Sequence[Likeness]:
+    """Films like this one. Raises UsageError for what is no film, ItemMissing for one without signatures."""
+    if film.kind != "film":
+        raise UsageError("Only films are compared in look, sound and meaning")
+    return similar_films(here.collection, of_item(here.collection, here.encoders, film), weights, limit=limit)
+
+
+def weights_of(args: Mapping[str, str]) -> dict[Axis, float]:
+    """What look, sound and meaning count, as asked or as they usually do. Raises UsageError."""
+    weights = dict(WEIGHTS)
+    for axis in get_args(Axis):
+        if written := args.get(axis, ""):
+            try:
+                weights[axis] = float(written)
+            except ValueError:
+                weights[axis] = math.nan
+            if not 0 <= weights[axis] <= HEAVIEST:
+                raise UsageError(f"'{axis}' is a number from 0 to {HEAVIEST:g}, not '{written[:40]}'")
+    return weights
+
+
+Made = tuple[str, str, str]
+"""What is written, its media type, and what the name of its file ends with."""
+
+
+def _credits(picks: Sequence[Pick], sources: Sources, title: str) -> Made:
+    return credits_of(picks, sources), "text/plain; charset=utf-8", "-credits.txt"
+
+
+def _csv(picks: Sequence[Pick], sources: Sources, title: str) -> Made:
+    return csv_of(cuts_of_picks(picks, sources)), "text/csv; charset=utf-8", ".csv"
+
+
+def _sheet(picks: Sequence[Pick], sources: Sources, title: str) -> Made:
+    return sheet_of_picks(picks, sources, title)[0], "text/html; charset=utf-8", ".html"
+
+
+def _edl(picks: Sequence[Pick], sources: Sources, title: str) -> Made:
+    cuts = cuts_of_picks(picks, sources, moments_only=True)
+    if not cuts:
+        raise UsageError("A cut list is made of films and sounds, and none of them is picked")
+    return edl_of(cuts, title), "text/plain; charset=utf-8", ".edl"
+
+
+EXPORTS: Mapping[str, Callable[[Sequence[Pick], Sources, str], Made]] = {
+    "credits": _credits,
+    "csv": _csv,
+    "sheet": _sheet,
+    "edl": _edl,
+}
+
+
+@pages.post("/export")
+def export() -> Response:
+    """What was picked, as a file: credits, a table, a contact sheet or a cut list. What is gone is left out."""
+    name = request.args.get("format", "")
+    if name not in EXPORTS:
+        raise UsageError(f"'format' is one of {', '.join(EXPORTS)}, not '{name[:40]}'")
+    title = " ".join(request.args.get("title", "Basket").split())[:MOST_TITLE] or "Basket"
+    picks, gone = picks_of(site().collection, _json("picks"))
+    if not picks:
+        raise ItemMissing("None of the picked items is in the collection any more" if gone else "Nothing is picked")
+    text, media_type, ending = EXPORTS[name](picks, site().sources, title)
+    stem = re.sub(r"[^\w-]+", "-", title.lower()).strip("-") or "basket"
+    data = io.BytesIO(text.encode("utf-8", "backslashreplace"))
+    return send_file(data, media_type, as_attachment=True, download_name=stem + ending)
+
+
+@pages.post("/items/<id>/take")
+def take(id: str) -> Response:
+    """The original. A source whose terms want to be told of a download is told, once."""
+    return taken(item_of(id))
+
+
+def taken(one: Item) -> Response:
+    here = site()
+    if one.kind == "text":
+        raise UsageError(f"{one.display_title} is a text; it has no file")
+    source = here.sources.of(one)
+    try:
+        original = source.take(one)
+    except MediaError as error:
+        mark(here.collection, one, error)
+        if source.paused:
+            wait = max(1, math.ceil(source.paused.until - time.time()))
+            raise Refused(f"{one.display_title} can't be taken: {error}", 503, {"Retry-After": str(wait)}) from error
+        raise MediaError(f"{one.display_title} can't be taken: {error}") from error
+    except OSError as error:
+        raise MediaError(f"{one.display_title} can't be taken: {error.strerror or error}") from error
+    head = original.read(1024)
+    original.seek(0)
+    return send_file(original, "application/octet-stream", as_attachment=True, download_name=name_of(one, head))
+
+
+def _json(name: str) -> list[Any]:
+    """A list in the JSON that was posted. Raises UsageError for anything else."""
+    said = request.get_json(silent=True)
+    if not isinstance(said, dict) or not isinstance(said.get(name), list):
+        raise UsageError(f'Post JSON such as {{"{name}": [...]}}, with Content-Type: application/json')
+    return cast("list[Any]", said[name])
