@@ -114,7 +114,8 @@ class Engine:
         data: the folder mounted at /data. mounts: further ones, read-only, by their place within.
         """
         options = [
-            *("--detach", "--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges"),
+            *("--detach", "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp"),
+            *("--cap-drop", "all", "--security-opt", "no-new-privileges"),
             *("--network", network, "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"),
         ]
         if data is not None:

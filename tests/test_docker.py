@@ -28,7 +28,7 @@ from PIL import Image
 from tiny_models import clip_folder
 
 USER = 10001
-KEY = {"SIGHTSOUND_API_KEY": "a key of the tests"}
+KEY = {"SIGHTSOUND_API_KEY": "a-key-that-the-tests-alone-know"}
 MOST_MEGABYTES = 800
 STOP_SECONDS = 10
 FILES = 400
@@ -158,7 +158,7 @@ def test_without_elasticsearch_or_with_a_wrong_key(
     serve = ("serve", "--port", port)
 
     def how(**environment: str) -> dict[str, Any]:
-        shared = {"SIGHTSOUND_STORE": proxy.url, "SIGHTSOUND_ELASTICSEARCH_PREFIX": prefix, "PORT": str(port)}
+        shared = {"SIGHTSOUND_STORE": proxy.url, "SIGHTSOUND_ELASTICSEARCH_PREFIX": prefix}
         mounts = {"/media": MEDIA / "photos"}
         return {"data": data, "network": "host", "mounts": mounts, "environment": {**shared, **environment}}
 
