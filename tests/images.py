@@ -63,9 +63,9 @@ class Engine:
         checkout = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
         self._tag = f"test-{checkout}"  # two checkouts share layers, and not names
 
-    def build(self, target: str, *options: str, tag: str = "", context: Path = ROOT) -> str:
+    def build(self, target: str, *options: str, context: Path = ROOT) -> str:
         """Build a target of docker/Dockerfile from this checkout. Returns the name of the image."""
-        name = f"localhost/sightsound:{self._tag}-{tag or target}"
+        name = f"localhost/sightsound:{self._tag}-{target}"
         with FileLock(self.folder / "building.lock"), tempfile.TemporaryDirectory() as secrets:
             self._make_base()
             self._buildah(
