@@ -29,6 +29,8 @@ INCLUDE = "python3,python3-venv,ca-certificates"
 BASE = f"localhost/sightsound-test-base:{SUITE}"
 UNNEEDED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale")
 PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "cert")
+MOST_IMAGES = 300
+"""Layers of builds gone by that are kept; past it all go that are in no named image."""
 _BUILD_SECONDS = 1500.0
 _RUN_SECONDS = 300.0
 
@@ -68,6 +70,8 @@ class Engine:
         name = f"localhost/sightsound:{self._tag}-{target}"
         with FileLock(self.folder / "building.lock"), tempfile.TemporaryDirectory() as secrets:
             self._make_base()
+            if len(self._buildah("images", "--all", "--quiet").split()) > MOST_IMAGES:
+                self._buildah("rmi", "--prune", "--force")
             self._buildah(
                 *("build", "--isolation", "chroot", "--layers", "--format", "docker", "--target", target),
                 *("--build-arg", f"BASE={BASE}", *self._pip(Path(secrets)), *options),
@@ -103,7 +107,7 @@ class Engine:
         self,
         image: str,
         *command: object,
-        data: Path | None = None,
+        data: Path | str | None = None,
         mounts: Mapping[str, Path] | None = None,
         environment: Mapping[str, str] | None = None,
         network: str = "none",
@@ -111,7 +115,7 @@ class Engine:
     ) -> Container:
         """Start a container as one should in earnest: a read-only root, no capabilities, no network unless asked for.
 
-        data: the folder mounted at /data. mounts: further ones, read-only, by their place within.
+        data: the folder, or the named volume, mounted at /data. mounts: further ones, read-only, by their place within.
         """
         options = [
             *("--detach", "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp"),

@@ -68,10 +68,10 @@ def indexed(images: Engine, indexer: str, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_a_site_serves_what_was_indexed_and_ends_on_sigterm(
-    images: Engine, site: str, indexed: Path, record_property: Callable[[str, object], None]
+    images: Engine, site: str, indexed: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     with images.start(site, data=indexed, mounts={"/media": MEDIA}, environment=KEY) as container:
-        record_property("seconds until ready", container.wait_until_healthy())
+        record_testsuite_property("seconds until ready", container.wait_until_healthy())
         answer = container.get("/api/v1/search?q=a+castle+by+the+water", key=KEY["SIGHTSOUND_API_KEY"])
         assert "castle" in answer["hits"][0]["title"].lower()
         assert container.inside("id", "-u").out.strip() == str(USER)
@@ -136,6 +136,15 @@ def test_without_a_volume_or_with_one_that_is_not_writable(images: Engine, site:
     assert f"can't be written by user {USER}" in refused(images.run(site, data=data, environment=KEY))
     with images.start(site, data=volume(data), environment=KEY) as container:
         container.wait_until_healthy()
+
+
+def test_a_named_volume_belongs_to_the_images_user(images: Engine, indexer: str) -> None:
+    name = f"sightsound-{uuid.uuid4().hex[:8]}"
+    try:
+        ended = images.run(indexer, "index", "/media/cat.jpg", data=name, mounts={"/media": PHOTOS})
+        assert ended.code == 0, ended.err
+    finally:
+        images.podman("volume", "rm", "--force", name)
 
 
 @pytest.fixture
@@ -205,10 +214,10 @@ def test_an_image_says_what_it_is(images: Engine, indexer: str, site: str) -> No
 
 
 def test_an_image_holds_what_it_needs_and_no_more(
-    images: Engine, site: str, record_property: Callable[[str, object], None]
+    images: Engine, site: str, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     size = images.megabytes(site)
-    record_property("megabytes", size)
+    record_testsuite_property("megabytes", size)
     assert size < MOST_MEGABYTES
     with images.files(site) as files:
         (packages,) = (files / "opt/sightsound/lib").glob("python3*/site-packages")
