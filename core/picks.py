@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sightsound.cutlist import Cut
+from sightsound.cutlist import Cut, csv_of, edl_of
 from sightsound.errors import UsageError
 from sightsound.opening import Sources
 from sightsound.sheet import Dead, Tile, sheet_of
@@ -106,3 +106,27 @@ def sheet_of_picks(picks: Sequence[Pick], sources: Sources, title: str) -> tuple
     items = {pick.item.id: pick.item for pick in picks}
     tiles = [Tile(items[id], spans) for id, spans in moments.items()]
     return sheet_of(tiles, "1 item" if len(tiles) == 1 else f"{len(tiles)} items", sources, title)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How picks are written. write: (picks, sources, title) -> text. ending: of the file's name."""
+
+    write: Callable[[Sequence[Pick], Sources, str], str]
+    media_type: str
+    ending: str
+
+
+def _edl(picks: Sequence[Pick], sources: Sources, title: str) -> str:
+    cuts = cuts_of_picks(picks, sources, moments_only=True)
+    if not cuts:
+        raise UsageError("A cut list is made of films and sounds, and none of them is picked")
+    return edl_of(cuts, title)
+
+
+FORMATS: Mapping[str, Format] = {
+    "credits": Format(lambda picks, sources, title: credits_of(picks, sources), "text/plain", "-credits.txt"),
+    "csv": Format(lambda picks, sources, title: csv_of(cuts_of_picks(picks, sources)), "text/csv", ".csv"),
+    "sheet": Format(lambda picks, sources, title: sheet_of_picks(picks, sources, title)[0], "text/html", ".html"),
+    "edl": Format(_edl, "text/plain", ".edl"),
+}

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -124,8 +123,8 @@ class Hit:
 class Answer:
     """total: items that can be paged; it may grow where a large collection is paged deeper.
 
-    likely: ids of the probable hits, whichever are on this page, best first, at most DEPTH; of those whose confidence
-    can't be told too. A filter alone has none: all that it lists is meant.
+    likely: ids of the probable hits, whichever are on this page, best first, at most DEPTH; of all hits where no
+    confidence can be told. A filter alone has none: all that it lists is meant.
     """
 
     hits: Sequence[Hit]
@@ -238,9 +237,10 @@ def _paged(collection: Collection, query: Query, ranked: list[Candidate]) -> Ans
     return Answer(hits, len(ranked), end if end < len(ranked) else None, query.parts, _likely(ranked))
 
 
-def _likely(ranked: Iterable[Candidate | Followed]) -> list[str]:
-    likely = (one.item_id for one in ranked if one.confidence is None or one.confidence >= PROBABLE)
-    return list(islice(likely, DEPTH))
+def _likely(ranked: Sequence[Candidate | Followed]) -> list[str]:
+    known = [one for one in ranked if one.confidence is not None]
+    likely = [one for one in known if (one.confidence or 0.0) >= PROBABLE] if known else ranked
+    return [one.item_id for one in likely[:DEPTH]]
 
 
 class _Searcher:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from conftest import CommandLine
+from conftest import SIGHTSOUND, CommandLine
 from flask import Flask
 
 from sightsound.webapp import create_app
@@ -37,10 +40,11 @@ class Got:
 
 @dataclass(frozen=True)
 class Served:
-    """A site that is served. url: without a slash at its end."""
+    """A site that is served. url: without a slash at its end. log: what it says on stderr."""
 
     process: subprocess.Popen[str]
     url: str
+    log: Path
 
     def __call__(
         self, path: str, data: bytes | None = None, headers: Mapping[str, str] | None = None, method: str | None = None
@@ -68,21 +72,31 @@ class Served:
     def end(self) -> tuple[int, str]:
         """End it as a service manager does. Returns its exit code, and what it said on stderr."""
         self.process.send_signal(signal.SIGTERM)
-        _, said = self.process.communicate(timeout=60)
-        return self.process.returncode, said
+        self.process.communicate(timeout=60)
+        return self.process.returncode, self.log.read_text()
 
 
 @contextmanager
 def serving(line: CommandLine, *arguments: object, **environment: str) -> Iterator[Served]:
     """A site on a free port, ended with the block. Its requests are not limited in number unless said so."""
     environment = {"SIGHTSOUND_SITE_RATE": "0", **environment}
-    process = line.start("serve", "--port", 0, *arguments, **environment)
+    handle, name = tempfile.mkstemp(suffix=".log", dir=line.home)
+    with os.fdopen(handle, "w") as log:  # a pipe that nobody reads would stop the site once it is full
+        process = subprocess.Popen(
+            [str(SIGHTSOUND), "serve", "--port", "0", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=line.environment(**environment),
+            cwd=line.home,
+            start_new_session=True,
+        )
     try:
         assert process.stdout
         said = process.stdout.readline()
         match = re.search(r"http://\S+:\d+", said)
-        assert match, said + (process.communicate()[1] if process.poll() is not None else "")
-        yield Served(process, match[0])
+        assert match, said + Path(name).read_text()
+        yield Served(process, match[0], Path(name))
     finally:
         if process.poll() is None:
             process.terminate()

@@ -22,8 +22,9 @@ from sightsound.plugins.sources import bucket, folder, pexels, table, unsplash
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WRITTEN = [page for page in PAGES if page.name not in ("cli.md", "benchmarks.md")]
 FENCE = re.compile(r"(?:<!-- (?P<file>[^>]+) -->\n)?```(?P<kind>\w+)\n(?P<code>.*?)```", re.DOTALL)
-ELSEWHERE = ("make ", "pip ")
-"""Commands that other tests run: the two of the README are what runs these, and test_installed installs."""
+ELSEWHERE = ("make ", "pip ", "curl ")
+"""Commands that other tests run: the two of the README are what runs these, test_installed installs, and
+test_site_docs has a site to ask."""
 
 
 def blocks(page: Path, kind: str) -> list[re.Match[str]]:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sightsound.webapp import api, asking, errors, health, logs, metrics, picking, safety, site
+from sightsound.webapp import api, asking, compression, errors, health, logs, metrics, picking, safety, site
 from sightsound.webapp.pages import basket, item, search
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import Site
@@ -32,6 +32,7 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     errors.register(app)
     logs.register(app)
     safety.register(app)
+    compression.register(app)
     asking.register(app)
     app.jinja_env.globals["media_url"] = _media_url
     for blueprint in (

@@ -48,12 +48,14 @@ def answer(status: int, message: str, code: str, headers: Any = ()) -> Response:
 def _ours(error: SightsoundError) -> Response:
     if isinstance(error, CollectionMissing) and not in_json():
         return make_response(render_template("empty.html", message=str(error)))
-    if error.status >= 500:
+    # FetchFailed has the status of what was fetched.
+    status = error.status if isinstance(error, Refused) else type(error).status
+    if status >= 500:
         log.error("%s", error)
     headers = dict(getattr(error, "headers", {}))
     if hasattr(error, "retry_after"):
         headers["Retry-After"] = str(error.retry_after)
-    return answer(error.status, str(error), _code(type(error).__name__), headers)
+    return answer(status, str(error), _code(type(error).__name__), headers)
 
 
 def _of_http(error: HTTPException) -> Response:

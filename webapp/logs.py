@@ -42,7 +42,7 @@ def register(app: Flask) -> None:
             "client": request.remote_addr,
         }
         line = f"{request.method} {request.path} {response.status_code} {told['milliseconds']} ms"
-        level = logging.DEBUG if request.blueprint == "health" and response.status_code < 500 else logging.INFO
+        level = logging.DEBUG if request.blueprint == "health" else logging.INFO
         log.log(level, line, extra={"told": told})
         return response
 

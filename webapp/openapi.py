@@ -6,8 +6,10 @@ from functools import cache
 from typing import Any
 
 from sightsound import __version__
+from sightsound.picks import FORMATS
+from sightsound.similar import WEIGHTS
 from sightsound.webapp.asking import FIELDS, LIMIT, MOST_LIMIT, MOST_OFFSET
-from sightsound.webapp.schemas import SCHEMAS, array, integer, text
+from sightsound.webapp.schemas import SCHEMAS, array, integer, number, record, ref, text
 
 Object = dict[str, Any]
 STATUSES = {
@@ -103,9 +105,54 @@ def _paths() -> Object:
         "/api/v1/items/{id}/neighbours": {
             "get": _operation("neighbours", "What is most like an item.", "Answer", [item, *page])
         },
+        "/api/v1/items/{id}": {"get": _operation("item", "All that is known of an item.", "ShownItem", [item])},
+        "/api/v1/items": {
+            "post": _operation("items", "Items by their ids.", "Items", body=_posted(record({"ids": array(text())})))
+        },
+        "/api/v1/items/{id}/alike": {
+            "get": _operation(
+                "filmsAlike",
+                "Films like a film, with the reasons.",
+                "Alike",
+                [item, *_axes(), _parameter("limit", integer("How many.", 1, 100))],
+                more=(409,),
+            )
+        },
+        "/api/v1/items/{id}/take": {
+            "post": _operation(
+                "take",
+                "The original file. Its source is told of the download where its terms ask for that.",
+                "",
+                [item],
+                more=(410, 422, 502),
+                content={"application/octet-stream": {}},
+            )
+        },
+        "/api/v1/export": {
+            "post": _operation(
+                "export",
+                "Picked items and moments as credits, a table, a contact sheet or a cut list.",
+                "",
+                [
+                    {**_parameter("format", {"type": "string", "enum": list(FORMATS)}), "required": True},
+                    _parameter("title", text("The title; the file is named by it.")),
+                ],
+                body=_posted(record({"picks": array(ref("Pick"))})),
+                content={"text/plain": {}, "text/csv": {}, "text/html": {}},
+            )
+        },
         "/api/v1/status": {"get": _operation("status", "The collections of the store.", "Status")},
         "/api/v1/failed": {"get": _operation("failed", "Items that could not be read, with reasons.", "Failed", page)},
     }
+
+
+def _axes() -> list[Object]:
+    weight = number("What it counts.", minimum=0, maximum=100)
+    return [_parameter(axis, {**weight, "default": usual}) for axis, usual in WEIGHTS.items()]
+
+
+def _posted(schema: Object) -> Object:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
 def _asking() -> list[Object]:

@@ -6,17 +6,15 @@ import io
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
 from flask import Blueprint, Response, jsonify, request, send_file
 
 from sightsound.answers import VERSION, alike_object, item_object, shown_object
-from sightsound.cutlist import csv_of, edl_of
 from sightsound.dead import mark
 from sightsound.errors import ItemMissing, MediaError, UsageError
-from sightsound.opening import Sources
-from sightsound.picks import Pick, credits_of, cuts_of_picks, picks_of, sheet_of_picks
+from sightsound.picks import FORMATS, picks_of
 from sightsound.signatures import Axis
 from sightsound.similar import WEIGHTS, Likeness, of_item, similar_films
 from sightsound.taking import name_of
@@ -85,51 +83,21 @@ def weights_of(args: Mapping[str, str]) -> dict[Axis, float]:
     return weights
 
 
-Made = tuple[str, str, str]
-"""What is written, its media type, and what the name of its file ends with."""
-
-
-def _credits(picks: Sequence[Pick], sources: Sources, title: str) -> Made:
-    return credits_of(picks, sources), "text/plain; charset=utf-8", "-credits.txt"
-
-
-def _csv(picks: Sequence[Pick], sources: Sources, title: str) -> Made:
-    return csv_of(cuts_of_picks(picks, sources)), "text/csv; charset=utf-8", ".csv"
-
-
-def _sheet(picks: Sequence[Pick], sources: Sources, title: str) -> Made:
-    return sheet_of_picks(picks, sources, title)[0], "text/html; charset=utf-8", ".html"
-
-
-def _edl(picks: Sequence[Pick], sources: Sources, title: str) -> Made:
-    cuts = cuts_of_picks(picks, sources, moments_only=True)
-    if not cuts:
-        raise UsageError("A cut list is made of films and sounds, and none of them is picked")
-    return edl_of(cuts, title), "text/plain; charset=utf-8", ".edl"
-
-
-EXPORTS: Mapping[str, Callable[[Sequence[Pick], Sources, str], Made]] = {
-    "credits": _credits,
-    "csv": _csv,
-    "sheet": _sheet,
-    "edl": _edl,
-}
-
-
 @pages.post("/export")
 def export() -> Response:
     """What was picked, as a file: credits, a table, a contact sheet or a cut list. What is gone is left out."""
     name = request.args.get("format", "")
-    if name not in EXPORTS:
-        raise UsageError(f"'format' is one of {', '.join(EXPORTS)}, not '{name[:40]}'")
+    if name not in FORMATS:
+        raise UsageError(f"'format' is one of {', '.join(FORMATS)}, not '{name[:40]}'")
     title = " ".join(request.args.get("title", "Basket").split())[:MOST_TITLE] or "Basket"
     picks, gone = picks_of(site().collection, _json("picks"))
     if not picks:
         raise ItemMissing("None of the picked items is in the collection any more" if gone else "Nothing is picked")
-    text, media_type, ending = EXPORTS[name](picks, site().sources, title)
+    made = FORMATS[name]
+    data = io.BytesIO(made.write(picks, site().sources, title).encode("utf-8", "backslashreplace"))
     stem = re.sub(r"[^\w-]+", "-", title.lower()).strip("-") or "basket"
-    data = io.BytesIO(text.encode("utf-8", "backslashreplace"))
-    return send_file(data, media_type, as_attachment=True, download_name=stem + ending)
+    kind = f"{made.media_type}; charset=utf-8"
+    return send_file(data, kind, as_attachment=True, download_name=stem + made.ending)
 
 
 @pages.post("/items/<id>/take")

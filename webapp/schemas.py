@@ -100,10 +100,42 @@ HIT: dict[str, Schema] = {
         "The best match of each part of the query, in its order.",
     ),
 }
+AXES: Schema = {"type": "object", "additionalProperties": number("Of look, sound or meaning.")}
+ALIKE: dict[str, Schema] = {
+    **ITEM,
+    "score": number("Orders the films of this answer only."),
+    "axes": AXES,
+    "pairs": array(
+        record(
+            {
+                "axis": text(enum=["look", "sound", "meaning"]),
+                "start": SECONDS,
+                "end": SECONDS,
+                "their_start": SECONDS,
+                "their_end": SECONDS,
+                "score": number("A cosine."),
+            }
+        ),
+        "The stretches that agree most.",
+    ),
+}
 
 SCHEMAS: dict[str, Schema] = {
     "Error": record({"error": record({"code": text("In words of a program."), "message": text("For people.")})}),
     "Item": record(ITEM),
+    "ShownItem": record(
+        {
+            **ITEM,
+            "metadata_from": {"type": "object", "additionalProperties": {"type": "object"}},
+            "segments": array(record({"id": text(), "kind": text(), "start": SECONDS, "end": SECONDS, "text": text()})),
+        }
+    ),
+    "Items": record({"version": VERSION, "items": array(ref("Item")), "missing": array(text("An id that is gone."))}),
+    "Alike": record({"version": VERSION, "weights": AXES, "hits": array(record(ALIKE))}),
+    "Pick": record(
+        {"id": text(pattern="^[0-9a-f]{32}$"), "start": SECONDS, "end": SECONDS, "title": text()},
+        optional=("start", "end", "title"),
+    ),
     "Answer": record(
         {
             "version": VERSION,

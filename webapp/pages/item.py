@@ -31,6 +31,8 @@ AXES: dict[Axis, str] = {"look": "Look", "sound": "Sound", "meaning": "Meaning"}
 FIELDS = ("title", "description", "tags", "author", "licence", "credit", "date", "page_url")
 HIDDEN = ("palette", "perceptual_hash")
 """Facts that are shown in another way, or not."""
+NAMES = {"fps": "Frames a second", "rate": "Samples a second"}
+UNITS = {"loudness": " dB", "silence": " s"}
 
 
 @pages.get("/item/<id>")
@@ -207,11 +209,10 @@ def facts_shown(one: Item) -> list[tuple[str, str]]:
         shown.append(("Length", f"{clock(length)} ({length:.1f} s)" if length < 600 else clock(length)))
     if isinstance(count := facts.pop("bytes", None), int | float):
         shown.append(("File", _bytes(count)))
-    names = {"fps": "Frames a second", "rate": "Samples a second"}
     for name, value in facts.items():
         if name not in HIDDEN and isinstance(value, str | int | float) and value != "":
             written = f"{value:g}" if isinstance(value, float) else str(value)
-            shown.append((names.get(name, name.replace("_", " ").capitalize()), written))
+            shown.append((NAMES.get(name, name.replace("_", " ").capitalize()), written + UNITS.get(name, "")))
     return shown
 
 

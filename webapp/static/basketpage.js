@@ -65,7 +65,8 @@
   }
 
   const clock = (time) => {
-    const tenths = (time % 60).toFixed(2).replace(/0$/, "").padStart(4, "0");
+    const whole = (time % 60).toFixed(2).replace(/0$/, "");
+    const tenths = whole.indexOf(".") < 2 ? `0${whole}` : whole;
     const minutes = Math.floor(time / 60);
     return minutes >= 60 ? `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${tenths}` : `${minutes}:${tenths}`;
   };
