@@ -6,8 +6,10 @@ LIGHT := $(VENV)/.light
 DEV := $(VENV)/.dev
 ALL := $(VENV)/.all
 DEMO := demo-out
+ENGINE ?= docker
+VARIANT ?= light
 
-.PHONY: demo demo-all test lint types bench elasticsearch system clean
+.PHONY: demo demo-all test lint types bench elasticsearch images system clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -48,6 +50,12 @@ bench: $(DEV)  ## Run the benchmarks; writes docs/benchmarks.md
 
 elasticsearch:  ## Run one Elasticsearch node, to try things with, until Ctrl-C
 	@sh scripts/elasticsearch.sh
+
+images:  ## Build docker/'s images. VARIANT=light or full; ENGINE=docker, podman or buildah
+	@for target in index serve all; do \
+	  $(ENGINE) build --file docker/Dockerfile --target $$target --build-arg VARIANT=$(VARIANT) $(IMAGES_OPTIONS) \
+	    --tag sightsound:$$target-$(VARIANT) . || exit 1; \
+	done
 
 system:  ## Install the Debian packages that tests need and that are missing (as root)
 	@sh scripts/system.sh

@@ -1,8 +1,10 @@
 #!/bin/sh
-# Installs what the tests need of the system and it lacks: for full disks, other users, terminals, Elasticsearch, and torchcodec.
+# Installs what the tests need of the system and it lacks: for full disks, other users, terminals, Elasticsearch,
+# torchcodec, and images.
 set -eu
 missing=""
-for needed in unshare=util-linux setpriv=util-linux flock=util-linux mount=mount script=bsdutils mvn=maven unzip=unzip ffmpeg=ffmpeg; do
+for needed in unshare=util-linux setpriv=util-linux flock=util-linux mount=mount script=bsdutils mvn=maven unzip=unzip ffmpeg=ffmpeg \
+    buildah=buildah podman=podman runc=runc debootstrap=debootstrap; do
     command -v "${needed%%=*}" >/dev/null 2>&1 || missing="$missing ${needed##*=}"
 done
 [ -z "$missing" ] && exit 0

@@ -24,12 +24,14 @@ _HOP = {"connection", "transfer-encoding", "content-length", "keep-alive", "host
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as the proxy saw it. number: how many of this kind came before. size: bytes of its body, as sent."""
+    """A request as the proxy saw it. number: how many of this kind came before. size: bytes of its body, as sent.
+    authorization: the header of that name."""
 
     method: str
     path: str
     number: int
     size: int
+    authorization: str = ""
 
     @property
     def is_bulk(self) -> bool:
@@ -121,10 +123,10 @@ class Proxy:
     def bulks(self) -> int:
         return sum(asked.is_bulk for asked in self.asked)
 
-    def decide(self, method: str, path: str, size: int) -> Fault | None:
+    def decide(self, method: str, path: str, size: int, authorization: str) -> Fault | None:
         with self._lock:
             bulk = Asked(method, path, 0, size).is_bulk
-            asked = Asked(method, path, self._counted.get(bulk, 0), size)
+            asked = Asked(method, path, self._counted.get(bulk, 0), size, authorization)
             self._counted[bulk] = asked.number + 1
             self.asked.append(asked)
             fault = self.rule(asked)
@@ -163,7 +165,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         def do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            fault = proxy.decide(self.command, self.path, len(body))
+            fault = proxy.decide(self.command, self.path, len(body), self.headers.get("Authorization", ""))
             if isinstance(fault, Silence):
                 proxy.wait_for_end()
                 self.cut()

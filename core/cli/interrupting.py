@@ -1,4 +1,7 @@
-"""Ctrl-C, so that it is not lost: Python drops an interrupt that lands in a finaliser or a callback."""
+"""Ctrl-C, so that it is not lost: Python drops an interrupt that lands in a finaliser or a callback.
+
+SIGTERM is the same: a container's or a scheduler's way to say that it is time to end.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ _pressed = False
 
 def watch() -> None:
     """Remember an interrupt besides raising it."""
-    signal.signal(signal.SIGINT, _interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
 
 
 def check() -> None:
