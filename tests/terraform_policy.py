@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,14 +26,15 @@ def breaches(resources: Sequence[Resource], canary: str) -> list[str]:
     """What is wrong, a line each. resources: of a plan's or a state's JSON. canary: the value of every secret."""
     found = [f"{one['address']}: {said}" for one in resources for said in _of(one)]
     found += _buckets(resources)
-    text = json.dumps(resources)
+    scripts = [b64decode(one.get("values", {}).get("user_data_base64") or "").decode() for one in resources]
+    text = json.dumps([*resources, *scripts], ensure_ascii=False)
     found += ["a secret's value is in it"] * (canary in text)
     found += ["a key is in it"] * bool(KEY.search(text))
     return found
 
 
 def _of(resource: Resource) -> Iterator[str]:
-    kind, values = resource["type"], resource["values"]
+    kind, values = resource["type"], resource.get("values", {})
     if kind == "aws_vpc_security_group_ingress_rule":
         cidr = values.get("cidr_ipv4") or values.get("cidr_ipv6")
         if cidr in WORLD and (values.get("from_port"), values.get("to_port")) != (SITE_PORT, SITE_PORT):
@@ -97,7 +99,8 @@ def _policy(policy: Resource) -> Iterator[str]:
             yield f"actions by a star: {actions}"
         if "*" in places and any(not action.startswith(("ssm", "ecr:GetAuthorizationToken")) for action in actions):
             yield f"{actions} on everything"
-        if _list(one.get("Principal", {}).get("AWS", [])) == ["*"] or one.get("Principal") == "*":
+        principal = one.get("Principal", {})
+        if principal == "*" or "*" in _list(principal.get("AWS", [])):
             yield "anyone may take the role"
 
 
@@ -113,14 +116,15 @@ def _buckets(resources: Sequence[Resource]) -> Iterator[str]:
             if not has:
                 yield f"{bucket['address']}: it lacks {what}"
             for one in has:
-                yield from (f"{one['address']}: {said}" for said in _bucket(kind, one["values"]))
+                yield from (f"{one['address']}: {said}" for said in _bucket(kind, one.get("values", {})))
 
 
 def _bucket(kind: str, values: Resource) -> Iterator[str]:
     if kind == "aws_s3_bucket_public_access_block":
         wanted = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
         yield from (f"{name} is not true" for name in wanted if values.get(name) is not True)
-    if kind == "aws_s3_bucket_versioning" and values["versioning_configuration"][0]["status"] != "Enabled":
+    kept = [one.get("status") for one in values.get("versioning_configuration", [])]
+    if kind == "aws_s3_bucket_versioning" and kept != ["Enabled"]:
         yield "versions are not kept"
     if kind == "aws_s3_bucket_policy" and values.get("policy"):
         statements = json.loads(values["policy"])["Statement"]

@@ -128,11 +128,11 @@ resource "aws_instance" "node" {
   vpc_security_group_ids      = [aws_security_group.this.id]
   iam_instance_profile        = aws_iam_instance_profile.node[count.index == 0 ? "first" : "other"].name
 
-  user_data = join("\n", concat(
+  user_data_base64 = base64encode(join("\n", concat(
     ["#!/bin/bash"],
     [for name, value in local.settings[count.index] : "${name}='${value}'"],
     [file("${path.module}/node.sh")],
-  ))
+  )))
 
   metadata_options {
     http_endpoint               = "enabled"
@@ -150,7 +150,7 @@ resource "aws_instance" "node" {
 
   # Nodes are replaced one by one, when you ask for it: terraform apply -replace=ADDRESS, then wait for green.
   lifecycle {
-    ignore_changes = [ami, user_data]
+    ignore_changes = [ami, user_data_base64]
   }
 
   depends_on = [aws_iam_role_policy.node]

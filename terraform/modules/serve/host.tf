@@ -155,11 +155,12 @@ resource "aws_instance" "host" {
   key_name                    = var.key_name
   user_data_replace_on_change = true
 
-  user_data = join("\n", concat(
+  # In base64, the plan and the state show it whole, where else they would show a checksum.
+  user_data_base64 = base64encode(join("\n", concat(
     ["#!/bin/bash"],
     [for name, value in local.settings : "${name}='${replace(value, "'", "")}'"],
     [file("${path.module}/host.sh")],
-  ))
+  )))
 
   metadata_options {
     http_endpoint               = "enabled"
