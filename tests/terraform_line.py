@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 import pytest
 from conftest import ROOT
+from fault_proxy import self_signed
 
 TERRAFORM = ROOT / "terraform"
 REGION = "eu-central-1"
@@ -193,10 +194,11 @@ def variables(name: str, folder: Path, url: str) -> Mapping[str, Any]:
     if name != "full":
         return {"image_tag": "0.1.0"}
     private, public = certificate(folder)
+    imported = client("acm", url).import_certificate(Certificate=public, PrivateKey=private)
     return {
         "image_tag": "0.1.0",
         "site_host": "photos.example.org",
-        "certificate_arn": client("acm", url).import_certificate(Certificate=public, PrivateKey=private)["CertificateArn"],
+        "certificate_arn": imported["CertificateArn"],
         "site_key_secret_arn": secret(url, "site", CANARY),
         "elasticsearch_tls_secret_arn": secret(url, "tls", json.dumps({"key": CANARY})),
         "elasticsearch_password_secret_arn": secret(url, "password", CANARY),
@@ -205,16 +207,9 @@ def variables(name: str, folder: Path, url: str) -> Mapping[str, Any]:
 
 def certificate(folder: Path) -> tuple[bytes, bytes]:
     """A key and its certificate, which is left in the folder as ca.pem."""
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "ca.pem"]
-        + ["-subj", "/CN=photos.example.org", "-days", "30"],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    private = (folder / "key.pem").read_bytes()
-    (folder / "key.pem").unlink()
-    return private, (folder / "ca.pem").read_bytes()
+    private, begin, public = self_signed(folder).read_bytes().partition(b"-----BEGIN CERTIFICATE-----")
+    (folder / "ca.pem").write_bytes(begin + public)
+    return private, begin + public
 
 
 def applied_and_destroyed(name: str, to: Path) -> Example:

@@ -49,7 +49,9 @@ def _of(resource: Resource) -> Iterator[str]:
         yield "the volume is not encrypted"
     if kind in ("aws_instance", "aws_launch_template"):
         yield from _machine(values)
-    if kind == "aws_lb_listener" and (values.get("protocol") != "HTTPS" or "TLS13" not in str(values.get("ssl_policy"))):
+    if kind == "aws_lb_listener" and (
+        values.get("protocol") != "HTTPS" or "TLS13" not in str(values.get("ssl_policy"))
+    ):
         yield "the listener has no TLS, or an old one"
     if kind == "aws_ecr_repository" and values.get("image_tag_mutability") != "IMMUTABLE":
         yield "tags may change"

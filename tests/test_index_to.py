@@ -90,4 +90,3 @@ def test_a_run_that_fails_touches_no_backup(
     assert "damaged" in machine("third")("index-to", broken, photos, code=1).err
     photos.joinpath("broken.jpg").write_bytes(b"no picture")
     assert "2 unchanged, 1 failed" in machine("fourth")("index-to", place, photos, code=3).out
-

@@ -88,7 +88,10 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "gives public addresses": ("aws_subnet", {"map_public_ip_on_launch": True}),
     "the volume is not encrypted": ("aws_ebs_volume", {"encrypted": False}),
     "hop limit 1": ("aws_instance", {"metadata_options": [{"http_tokens": "optional"}]}),
-    "its disk is not encrypted": ("aws_launch_template", {"block_device_mappings": [{"ebs": [{"encrypted": "false"}]}]}),
+    "its disk is not encrypted": (
+        "aws_launch_template",
+        {"block_device_mappings": [{"ebs": [{"encrypted": "false"}]}]},
+    ),
     "no TLS": ("aws_lb_listener", {"protocol": "HTTP"}),
     "tags may change": ("aws_ecr_repository", {"image_tag_mutability": "MUTABLE"}),
     "would hold a secret": ("aws_secretsmanager_secret_version", {}),
@@ -104,8 +107,14 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
         "aws_iam_role",
         {"assume_role_policy": '{"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}]}'},
     ),
-    "not a service's own": ("aws_iam_role_policy_attachment", {"policy_arn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
-    "as root": ("aws_ecs_task_definition", {"container_definitions": '[{"name": "site", "readonlyRootFilesystem": true}]'}),
+    "not a service's own": (
+        "aws_iam_role_policy_attachment",
+        {"policy_arn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+    ),
+    "as root": (
+        "aws_ecs_task_definition",
+        {"container_definitions": '[{"name": "site", "readonlyRootFilesystem": true}]'},
+    ),
     "may write to its root": ("aws_batch_job_definition", {"container_properties": '{"user": "1"}'}),
     "in the open": (
         "aws_ecs_task_definition",

@@ -18,8 +18,20 @@ IMAGE = "registry.example.org/sightsound:0.1.0"
 BASE: dict[str, dict[str, Any]] = {
     "storage": {},
     "network": {},
-    "serve": {"image": IMAGE, "vpc_id": "vpc-1", "subnet_ids": ["subnet-1"], "media_bucket": "m-1", "index_bucket": "i-1"},
-    "index": {"image": IMAGE, "vpc_id": "vpc-1", "subnet_ids": ["subnet-1"], "media_bucket": "m-1", "index_bucket": "i-1"},
+    "serve": {
+        "image": IMAGE,
+        "vpc_id": "vpc-1",
+        "subnet_ids": ["subnet-1"],
+        "media_bucket": "m-1",
+        "index_bucket": "i-1",
+    },
+    "index": {
+        "image": IMAGE,
+        "vpc_id": "vpc-1",
+        "subnet_ids": ["subnet-1"],
+        "media_bucket": "m-1",
+        "index_bucket": "i-1",
+    },
     "elasticsearch": {
         "vpc_id": "vpc-1",
         "subnet_ids": ["subnet-1"],
