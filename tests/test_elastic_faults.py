@@ -162,6 +162,11 @@ def test_a_certificate_that_nobody_vouches_for(elasticsearch: str, line: Elastic
         said = fails(secured, "status")
         assert f"The certificate of {proxy.url} can't be trusted" in said and "ELASTICSEARCH_CA_CERT" in said
         assert secured("status", ELASTICSEARCH_CA_CERT=str(pem)).err == ""
+        written = pem.read_text()
+        written = written[written.index("-----BEGIN CERTIFICATE") :]
+        assert secured("status", ELASTICSEARCH_CA_CERT=written).err == ""
+        cut = fails(secured, "status", code=2, ELASTICSEARCH_CA_CERT=written[:80])
+        assert "ELASTICSEARCH_CA_CERT holds no certificate" in cut
         assert "there is no such file" in fails(secured, "status", code=2, ELASTICSEARCH_CA_CERT="/nowhere.pem")
     with Proxy(elasticsearch) as proxy:
         assert "does not speak TLS. Write http:" in fails(line.at(proxy.url.replace("http:", "https:")), "status")

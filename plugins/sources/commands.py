@@ -1,4 +1,4 @@
-"""sightsound upload, backup, restore"""
+"""sightsound upload, backup, restore; index-to lies beside this."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, megabytes, note, plural, print_json
 from sightsound.config import setting
 from sightsound.errors import UsageError
+from sightsound.plugins.sources.index_to import index_to_command
 
 if TYPE_CHECKING:
     from sightsound.stores.backup import Manifest, Place
@@ -30,6 +31,11 @@ PlaceArgument = Annotated[str, typer.Argument(metavar="PLACE", help="A folder, o
 def register(cli: typer.Typer) -> None:
     cli.command("backup", epilog="Example: `sightsound backup s3://archive/photos`")(backup_command)
     cli.command("restore", epilog="Example: `sightsound restore s3://archive/photos`")(restore_command)
+    cli.command(
+        "index-to",
+        epilog="Example: `sightsound index-to s3://archive/index s3://archive/photos --prune`",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(index_to_command)
     cli.command("upload", epilog="Example: `sightsound upload ~/Photos s3://archive/photos`")(upload_command)
 
 
@@ -48,9 +54,9 @@ def backup_command(
     from sightsound.cli.progress import Bytes
     from sightsound.stores.backup import backup
 
-    to, name = _place(place, option), setting("collection", collection)
+    to, name = place_of(place, option), setting("collection", collection)
     with Bytes() as bar:
-        manifest, wrote = backup(_local_store(store), name, to, yes, bar.show)
+        manifest, wrote = backup(local_store(store), name, to, yes, bar.show)
     if as_json:
         print_json(_object(manifest, to, name) | {"wrote": wrote})
     elif wrote:
@@ -77,9 +83,9 @@ def restore_command(
     from sightsound.cli.progress import Bytes
     from sightsound.stores.backup import restore
 
-    of = _place(place, option)
+    of = place_of(place, option)
     with Bytes() as bar:
-        manifest, name, changed = restore(_local_store(store, create=True), collection, of, yes, bar.show)
+        manifest, name, changed = restore(local_store(store, create=True), collection, of, yes, bar.show)
     if as_json:
         print_json(_object(manifest, of, name) | {"restored": changed})
     elif changed:
@@ -139,7 +145,7 @@ def upload_command(
         raise typer.Exit(SOME_FAILED)
 
 
-def _place(written: str, options: list[str] | None) -> Place:
+def place_of(written: str, options: list[str] | None) -> Place:
     from sightsound.plugins.sources.bucket import SCHEME, Bucket, split_address
     from sightsound.plugins.sources.s3place import S3Place
     from sightsound.stores.backup import FolderPlace
@@ -164,7 +170,7 @@ def _options(written: list[str] | None) -> Mapping[str, str]:
     return options
 
 
-def _local_store(store: str | None, create: bool = False) -> LocalStore:
+def local_store(store: str | None, create: bool = False) -> LocalStore:
     from sightsound.opening import open_store
     from sightsound.registry import registry
     from sightsound.stores.local import LocalStore

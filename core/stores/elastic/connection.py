@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -136,7 +137,12 @@ class Connection:
         elif user:
             options["basic_auth"] = (user, password)
         authority = _named("ELASTICSEARCH_CA_CERT")
-        if authority:
+        if authority.startswith("-----BEGIN"):  # the certificate itself: a container has variables, and seldom files
+            try:
+                options["ssl_context"] = ssl.create_default_context(cadata=authority)
+            except (ssl.SSLError, ValueError):
+                raise ConfigError("ELASTICSEARCH_CA_CERT holds no certificate that can be read, in PEM") from None
+        elif authority:
             if not Path(authority).is_file():
                 raise ConfigError(f"ELASTICSEARCH_CA_CERT names '{authority}', and there is no such file")
             options["ca_certs"] = authority

@@ -1,0 +1,38 @@
+variable "region" {
+  description = "Where everything is made."
+  type        = string
+  default     = "eu-central-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region: such as eu-central-1."
+  }
+}
+
+variable "image_tag" {
+  description = "Which image runs: the tag that you pushed. Another one is an upgrade, or a rollback."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9_][a-zA-Z0-9._-]*$", var.image_tag)) && var.image_tag != "latest"
+    error_message = "image_tag: a tag that says what runs, such as 0.1.0; not empty, and not latest."
+  }
+}
+
+variable "site_cidrs" {
+  description = "Who reaches the site besides you through SSM: IPv4 ranges. Plain HTTP, so name your own addresses."
+  type        = list(string)
+  default     = []
+}
+
+variable "site_key_secret_arn" {
+  description = "The secret with the key that visitors show; needed as soon as site_cidrs lets anyone in."
+  type        = string
+  default     = null
+}
+
+variable "delete_what_is_inside" {
+  description = "Before a teardown: let it delete the buckets with all that is in them."
+  type        = bool
+  default     = false
+}
