@@ -58,6 +58,11 @@ def index(
         run.read_all(registry, Skips(registry, encoders, collection.name))
         if run.listed_whole:
             run.let_go()
+        elif options.prune and options.only is None:
+            run.report.warnings.append(
+                f"Nothing of {source.name} was pruned: this run did not list it from its beginning to its end, and only"
+                " then what is gone can be told. Run the same command again"
+            )
         if run.wrote:
             calibration.refresh(collection, encoders)
         return run.report

@@ -21,9 +21,8 @@ from typing import Any
 
 from sightsound.ahead import Opened, jobs
 from sightsound.config import number
-from sightsound.errors import MediaError, PluginError, SightsoundError
+from sightsound.errors import MediaError, PluginError, SightsoundError, explain
 from sightsound.jobs import LONG, Equipment, Failed, Job, Read, read_item
-from sightsound.registry import explain
 from sightsound.waiting import Waiting
 
 AHEAD = 2

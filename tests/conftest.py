@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from elastic_node import Cluster, Node
 
-pytest.register_assert_rewrite("sightsound.testing.stores", "s3_server")
+KIT = ("entries", "finding", "leaving", "listing", "writing")
+pytest.register_assert_rewrite(*(f"sightsound.testing.{part}" for part in KIT), "s3_server")
 
 ROOT = Path(__file__).parent.parent
 MEDIA = ROOT / "examples" / "media"
