@@ -15,16 +15,10 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import make_server
 
 BUCKET = "far"
 READY = "http://"
-
-
-class KeepsAlive(WSGIRequestHandler):
-    """As S3 does: a connection serves many requests."""
-
-    protocol_version = "HTTP/1.1"
 
 
 def serve(folder: Path, milliseconds: int) -> None:
@@ -41,7 +35,7 @@ def serve(folder: Path, milliseconds: int) -> None:
         answer: Iterable[bytes] = application(environment, start)
         return answer
 
-    server = make_server("127.0.0.1", 0, late, threaded=True, request_handler=KeepsAlive)
+    server = make_server("127.0.0.1", 0, late, threaded=True)
     print(f"{READY}127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()
 

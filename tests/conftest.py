@@ -16,7 +16,7 @@ import pytest
 from elastic_node import Cluster, Node
 
 KIT = ("entries", "finding", "leaving", "listing", "writing")
-pytest.register_assert_rewrite(*(f"sightsound.testing.{part}" for part in KIT), "s3_server")
+pytest.register_assert_rewrite(*(f"sightsound.testing.{part}" for part in KIT), "local_store", "s3_server")
 
 ROOT = Path(__file__).parent.parent
 MEDIA = ROOT / "examples" / "media"

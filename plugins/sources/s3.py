@@ -20,7 +20,7 @@ from sightsound.plugins.sources.files import check_options, kind_of, subtitle_of
 from sightsound.plugins.sources.folder import IGNORED, TABLES
 from sightsound.types import ItemKind
 
-AHEAD = 4
+AHEAD = 8
 """Objects that a reading process fetches while it reads another."""
 MISSING = "missing"
 _LONG: tuple[ItemKind, ...] = ("film", "sound")
