@@ -20,7 +20,7 @@ from sightsound.plugins.sources.files import check_options, kind_of, subtitle_of
 from sightsound.plugins.sources.folder import IGNORED, TABLES
 from sightsound.types import ItemKind
 
-AHEAD = 8
+AHEAD = 4
 """Objects that a reading process fetches while it reads another."""
 MISSING = "missing"
 _LONG: tuple[ItemKind, ...] = ("film", "sound")
