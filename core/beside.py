@@ -6,9 +6,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sightsound.errors import MediaError
+from sightsound.errors import MediaError, explain
 from sightsound.media import Learnt, Piece, Reader, Wanted, missing
-from sightsound.registry import explain
 from sightsound.sources import Source
 from sightsound.types import Item
 

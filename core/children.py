@@ -10,8 +10,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from sightsound.errors import SightsoundError
-from sightsound.registry import explain
+from sightsound.errors import SightsoundError, explain
 
 STARTS = 3
 """Processes that die before they are ready, one after the other, until it is given up: one may have been killed."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from sightsound.config import number
 from sightsound.cutlist import Cut
-from sightsound.errors import MediaError, UsageError
+from sightsound.errors import MediaError, UsageError, one_line
 from sightsound.moments import clock
 from sightsound.opening import Sources
 
@@ -149,7 +149,7 @@ def main() -> None:
     try:
         print(copy_packets(path, start, end, to))
     except Exception as error:  # whatever a hostile file brings out of FFmpeg
-        print(" ".join(str(error).split()) or type(error).__name__)
+        print(one_line(error))
         sys.exit(1)
 
 

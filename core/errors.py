@@ -23,6 +23,9 @@ Caught once, at the edge: the command line prints the message and exits with `ex
 
 from __future__ import annotations
 
+LONGEST_REASON = 300
+"""Characters that are told of what a library says."""
+
 
 class SightsoundError(Exception):
     exit_code = 1
@@ -94,3 +97,14 @@ class ItemMissing(SightsoundError):
 
 class ServingError(SightsoundError):
     pass
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, on one line that is not too long; the name of its type where it says nothing."""
+    return " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
+
+
+def explain(error: BaseException) -> str:
+    """One line that says what went wrong, with the type of error: for what nobody foresaw."""
+    said, name = one_line(error), type(error).__name__
+    return name if said == name else f"{name}: {said}"

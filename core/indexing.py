@@ -22,6 +22,7 @@ from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
 from sightsound.reports import Options, Report
 from sightsound.resuming import Resuming
+from sightsound.seen import Seen
 from sightsound.signatures import signed, sources
 from sightsound.skipping import Skips
 from sightsound.sources import Source
@@ -58,6 +59,11 @@ def index(
         run.read_all(registry, Skips(registry, encoders, collection.name))
         if run.listed_whole:
             run.let_go()
+        elif options.prune and options.only is None:
+            run.report.warnings.append(
+                f"Nothing of {source.name} was pruned: this run did not list it from its beginning to its end, and only"
+                " then what is gone can be told. Run the same command again"
+            )
         if run.wrote:
             calibration.refresh(collection, encoders)
         return run.report
@@ -75,10 +81,10 @@ def _listed(collection: Collection, source: Source, options: Options, cursor: st
 
 
 def _dry_run(collection: Collection, source: Source, skips: Skips, options: Options) -> Report:
-    report, seen = Report(), set[int]()
+    report, seen = Report(), Seen()
     for task in plan(collection, source, _listed(collection, source, options), options.retry):
         report.listed += 1
-        seen.add(hash(task.item.uri))
+        seen.add(task.item.uri)
         if task.need == "nothing":
             report.unchanged += 1
         elif task.need == "read" and (reason := skips.reason(task.item)):
@@ -90,7 +96,7 @@ def _dry_run(collection: Collection, source: Source, skips: Skips, options: Opti
         else:
             report.described += 1
         options.progress(report)
-    report.gone = sum(1 for _, uri in collection.of_source(source.name) if hash(uri) not in seen)
+    report.gone = sum(1 for _ in seen.others(collection.of_source(source.name)))
     return report
 
 
@@ -113,7 +119,7 @@ class _Run:
         self.options = options
         self.report = Report()
         self.wrote = False
-        self._seen: set[int] = set()
+        self._seen = Seen()
         self._batch: list[_Ready] = []
         self._contents: set[str] = set()
         self._given_up: set[str] = set()
@@ -147,7 +153,7 @@ class _Run:
     def _jobs(self, skips: Skips) -> Iterator[tuple[Task, Job | None]]:
         for task in plan(self.collection, self.source, self._listing(), self.options.retry):
             self.report.listed += 1
-            self._seen.add(hash(task.item.uri))
+            self._seen.add(task.item.uri)
             if task.need == "read" and (reason := skips.reason(task.item)):
                 self.report.skip(reason)
                 self._resuming.done(task.item.uri)
@@ -358,7 +364,7 @@ class _Run:
 
     def let_go(self) -> None:
         """Remove, or count, the items that the source no longer names."""
-        gone = [id for id, uri in self.collection.of_source(self.source.name) if hash(uri) not in self._seen]
+        gone = list(self._seen.others(self.collection.of_source(self.source.name)))
         self.report.gone = len(gone)
         if not gone or not self.options.prune:
             return

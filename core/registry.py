@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from sightsound import hookspecs
-from sightsound.errors import PluginError
+from sightsound.errors import PluginError, explain
 from sightsound.hookspecs import PROJECT, OpenSource, OpenStore, SpecsFor
 from sightsound.media import Reader
 
@@ -181,12 +181,6 @@ def installed() -> list[EntryPoint]:
 def owner(entry_point: EntryPoint) -> str:
     """The name of the distribution that an entry point belongs to."""
     return entry_point.dist.name if entry_point.dist else "?"
-
-
-def explain(failure: BaseException) -> str:
-    """One line that says what went wrong."""
-    text = " ".join(str(failure).split())
-    return f"{type(failure).__name__}: {text}" if text else type(failure).__name__
 
 
 @cache

@@ -134,6 +134,8 @@ class Workers:
     def _feed(self, tasks: Iterator[tuple[Any, Job | None]]) -> None:
         again: deque[tuple[Any, Job]] = deque()
         more, failure = True, None
+        while self._equipment.source.ahead and len(self._workers) < self._count:
+            self._start()  # while the first of what lies far away is listed
         while not self._stopping.is_set():
             while more and not again and (worker := self._free()) is not None:
                 try:
@@ -161,10 +163,13 @@ class Workers:
     def _free(self) -> _Worker | None:
         """The worker with the fewest jobs, or None where all have enough."""
         if len(self._workers) < self._count:
-            self._workers.append(_Worker(self._context, self._equipment))
-            return self._workers[-1]
+            return self._start()
         least = min(self._workers, key=lambda worker: (worker.has_enough, len(worker.jobs)))
         return None if least.has_enough else least
+
+    def _start(self) -> _Worker:
+        self._workers.append(_Worker(self._context, self._equipment))
+        return self._workers[-1]
 
     def _give(self, worker: _Worker, task: Any, job: Job, again: deque[tuple[Any, Job]]) -> None:
         try:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from served import Served
 
-pytest.register_assert_rewrite("sightsound.testing.stores", "s3_server", "served")
+KIT = ("entries", "finding", "leaving", "listing", "writing")
+pytest.register_assert_rewrite(*(f"sightsound.testing.{part}" for part in KIT), "local_store", "s3_server", "served")
 
 ROOT = Path(__file__).parent.parent
 MEDIA = ROOT / "examples" / "media"

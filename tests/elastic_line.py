@@ -4,39 +4,18 @@ from __future__ import annotations
 
 import random
 import subprocess
-import textwrap
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from conftest import CommandLine, Ran
 from PIL import Image
+from shades_encoder import install_shades
 
 from sightsound.opening import open_store
 from sightsound.registry import registry
 from sightsound.stores.base import Collection
-
-PLUGIN = """
-    import numpy as np
-    from sightsound import EncoderSpec, ImageInput, Space, hookimpl
-
-    def shades(image):
-        height, width = (side // 8 * 8 for side in image.shape[:2])
-        cells = image[:height, :width].mean(axis=2).reshape(8, height // 8, 8, width // 8).mean(axis=(1, 3))
-        vector = (cells - cells.mean() + 1e-3).ravel().astype(np.float32)
-        return vector / np.linalg.norm(vector)
-
-    class Shades:
-        fingerprint = "shades 1"
-
-        def encode(self, batch, role):
-            return np.stack(batch)
-
-    @hookimpl
-    def register_encoders(register):
-        register("shades", lambda argument: [
-            EncoderSpec("shades", "image", Space("shades", 64), ImageInput(8), shades, lambda device: Shades())])
-"""
 
 
 @dataclass(frozen=True)
@@ -65,14 +44,7 @@ class ElasticLine:
 
 
 def elastic_line(line: CommandLine, url: str, folder: Path) -> ElasticLine:
-    site = folder / "site"
-    if not site.exists():
-        information = site / "shades-1.0.dist-info"
-        information.mkdir(parents=True)
-        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: shades\nVersion: 1.0\n")
-        (information / "entry_points.txt").write_text("[sightsound]\nmine = shades\n")
-        (site / "shades.py").write_text(textwrap.dedent(PLUGIN))
-    return ElasticLine(line, url, site)
+    return ElasticLine(line, url, install_shades(folder))
 
 
 def small_pictures(folder: Path, count: int, first: int = 0) -> Path:
@@ -92,3 +64,12 @@ def holds_each_once(collection: Collection, folder: Path) -> None:
     assert collection.count() == len(uris)
     assert collection.failures() == []
     assert collection.check() == []
+
+
+def same_order(here: Sequence[tuple[str, float]], there: Sequence[tuple[str, float]]) -> None:
+    """Both name the same, best first, in one order wherever scores (of `here`) differ by more than 1e-3."""
+    assert {name for name, _ in here} == {name for name, _ in there}
+    place = {name: number for number, (name, _) in enumerate(there)}
+    for number, (name, score) in enumerate(here):
+        for other, less in here[number + 1 :]:
+            assert score - less <= 1e-3 or place[name] < place[other], (name, other)

@@ -12,7 +12,7 @@ from sightsound.errors import ConfigError, UsageError
 from sightsound.filters import Condition
 from sightsound.stores.elastic import bodies, documents, mapping, names
 from sightsound.stores.elastic.documents import Known, Pending
-from sightsound.stores.elastic.mapping import IndexOptions
+from sightsound.stores.elastic.mapping import SAID, IndexOptions
 from sightsound.testing.stores import GREEN, RED, entry, item, parse
 from sightsound.types import Metadata
 
@@ -218,6 +218,19 @@ def test_an_item_comes_back_from_its_document() -> None:
     assert document["tokens"] == ["photo=t"] and document["tag"] == ["sea"]
     assert document["written"]["tag"] == ["Sea", "sea"] and document["extra"] == {"shelf": "3"}
     assert set(document) <= set(mapping.items_mapping("c")["properties"])
+
+
+def test_the_document_of_a_two_hour_film_stays_small() -> None:
+    """Elasticsearch reads a document whole, also where only a field of it is asked for."""
+    film = item("long.mp4", "film")
+    frames = {n: (n, 2.4 * n, 2.4 * (n + 1), "", ("colour",)) for n in range(3_000)}
+    sounds = {n: (n, n * 0.51, n * 0.51 + 0.96, "", ("text", "sound")) for n in range(14_000)}
+    said = {n: (n, 3.6 * n, 3.6 * n + 2, f"what somebody says, {n}\ud800", (SAID, "text")) for n in range(2_000)}
+    rows = {"frame": frames, "sound": sounds, "subtitle": said}
+    known = Known(film, dict.fromkeys(rows, "t"), rows)
+    document = json.loads(json.dumps(documents.item_document(known, "session", 1.0)))
+    assert documents.known_of(document) == known
+    assert len(json.dumps(document)) < 500_000
 
 
 def test_a_segments_document_fits_its_mapping() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import MEDIA, CommandLine
+from elastic_line import same_order
 from elastic_node import ask
 
 from sightsound.errors import CollectionBusy, NewerSchema, StoreError
@@ -449,10 +450,7 @@ def test_the_demo_is_found_as_in_the_local_store(demo: CommandLine, clustered: t
         return
     assert shared == 10
     if type == "flat":
-        place = {path: number for number, (path, _) in enumerate(there)}
-        for number, (path, score) in enumerate(here):
-            for other, less in here[number + 1 :]:
-                assert score - less <= 1e-3 or place[path] < place[other], (path, other)
+        same_order(here, there)
 
 
 def test_every_command_works_on_a_cluster(demo: CommandLine, clustered: tuple[str, Any], tmp_path: Path) -> None:

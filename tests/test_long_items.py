@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import psutil
 import pytest
 from conftest import CommandLine
 
-from sightsound.stores.base import Collection
+from sightsound.stores.base import Collection, Store
+from sightsound.stores.elastic.store import ElasticStore
 from sightsound.stores.local import LocalStore
 
 READER = """
@@ -112,15 +114,34 @@ def opened(line: CommandLine) -> Collection:
     return LocalStore(str(line.home / "collections")).open("default")
 
 
-def test_a_killed_run_goes_on_within_the_film(sightsound: CommandLine, film: Film, site: Path, tmp_path: Path) -> None:
+@pytest.fixture(params=["local", "elasticsearch"])
+def store(request: pytest.FixtureRequest, sightsound: CommandLine, elasticsearch: str) -> Iterator[Store]:
+    """A store of each kind; commands find it by `where`."""
+    if request.param == "local":
+        yield LocalStore(str(sightsound.home / "collections"), create=True)
+        return
+    made = ElasticStore(elasticsearch, f"test{secrets.token_hex(4)}")
+    yield made
+    for name in made.collections():
+        made.drop(name)
+
+
+def where(store: Store, site: Path) -> dict[str, str]:
+    named = {"SIGHTSOUND_STORE": store.location, "PYTHONPATH": str(site)}
+    return {**named, "SIGHTSOUND_ELASTICSEARCH_PREFIX": store._prefix} if isinstance(store, ElasticStore) else named
+
+
+def test_a_killed_run_goes_on_within_the_film(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path, store: Store
+) -> None:
     path = film(frames=200, wait=0.02)
-    process = sightsound.start("index", path, "--encoders", "mean", PYTHONPATH=str(site))
+    process = sightsound.start("index", path, "--encoders", "mean", **where(store, site))
     there = 0
     while there < 64:
         assert process.poll() is None
         time.sleep(0.05)
-        if "default" in LocalStore(str(sightsound.home / "collections")).collections():
-            collection = opened(sightsound)
+        if "default" in store.collections():
+            collection = store.open("default")
             for item in collection.states([path.as_uri()]).values():
                 begun = collection.pieces(item.id)
                 there = len(begun.segments) if begun else 0
@@ -128,13 +149,13 @@ def test_a_killed_run_goes_on_within_the_film(sightsound: CommandLine, film: Fil
             collection.close()
     process.kill()
     process.communicate()
-    report = sightsound("index", path, "--json", PYTHONPATH=str(site)).json
+    report = sightsound("index", path, "--json", **where(store, site)).json
     assert (report["added"], report["failed"]) == (1, 0)
     first, second = asked(tmp_path)
     assert first is None
     count, start, end = second
     assert count >= there and (start, end) == (count - 1, count)
-    collection = opened(sightsound)
+    collection = store.open("default")
     (item,) = collection.scan()
     segments = [segment for segment in collection.segments([item.id])[item.id] if segment.kind == "frame"]
     assert [(s.number, s.start, s.end) for s in segments] == [(n, n, n + 1.0) for n in range(200)]
@@ -142,8 +163,8 @@ def test_a_killed_run_goes_on_within_the_film(sightsound: CommandLine, film: Fil
     (mark,) = [segment for segment in collection.segments([item.id])[item.id] if segment.kind == "signature"]
     assert (mark.start, mark.end) == (0, 200), "the signature is of the whole film, not of what the last run read"
     collection.close()
-    assert "all is well" in sightsound("check").out
-    assert sightsound("index", path, "--json", PYTHONPATH=str(site)).json["unchanged"] == 1
+    assert "all is well" in sightsound("check", **where(store, site)).out
+    assert sightsound("index", path, "--json", **where(store, site)).json["unchanged"] == 1
 
 
 def test_a_film_that_changed_meanwhile_is_read_from_its_start(

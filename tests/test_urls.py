@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import PHOTOS, ROOT, CommandLine
-from stock_server import reply
-from web_server import Answer, Request, Web, serve
+from museum_server import NAMES, Museum, install_museum, pictures
+from web_server import Request, Web, serve
 
 from sightsound.testing import check_source
-
-NAMES = ("cat", "giraffe", "horse", "polar_bear", "eiffeltower")
-
-
-def pictures(request: Request) -> Answer:
-    path = PHOTOS / request.path.strip("/")
-    if not path.is_file():
-        return Answer(status=404)
-    data = path.read_bytes()
-    return Answer(data, headers={"ETag": f'"{len(data)}"'})
 
 
 @pytest.fixture
@@ -43,9 +30,7 @@ def table(place: Path, web: Web, *rows: str, head: str = "url,title,author,licen
 def test_a_table_of_urls_is_indexed_found_and_shown_where_they_lie(
     sightsound: CommandLine, web: Web, tmp_path: Path
 ) -> None:
-    path = table(
-        tmp_path, web, *(f"WEB/{name}.jpg,,Ann,CC0" for name in NAMES), "WEB/gone.jpg,,,", "http://10.0.0.1/a.jpg,,,"
-    )
+    path = table(tmp_path, web, *(f"WEB/{name}.jpg,,Ann,CC0" for name in NAMES), "WEB/gone.jpg,,,", "http://10.0.0.1/a.jpg,,,")
     allow = {"SIGHTSOUND_ALLOW_HOSTS": web.host}
     ran = sightsound("index", path, code=3, **allow)
     assert "5 added, 2 failed" in ran.out
@@ -102,35 +87,6 @@ def test_a_picture_has_a_page_of_its_own_in_jsonl(sightsound: CommandLine, web: 
 # A stranger's source
 
 
-class Museum:
-    """Five pictures on three pages."""
-
-    def __init__(self) -> None:
-        self.broken = False
-        self.cursors: list[str] = []
-        self.url = ""
-
-    def __call__(self, request: Request) -> Answer:
-        if request.path != "/api":
-            return pictures(request)
-        cursor = request.query.get("cursor", "")
-        self.cursors.append(cursor)
-        if self.broken and cursor == "p2":
-            return Answer(status=404)
-        number = int(cursor.removeprefix("p") or 0)
-        said = [
-            {
-                "id": name,
-                "title": name,
-                "artist": "Ann",
-                "image": f"{self.url}/{name}.jpg",
-                "page": f"https://museum.example/{name}",
-            }
-            for name in NAMES[2 * number : 2 * number + 2]
-        ]
-        return reply({"objects": said, "next": f"p{number + 1}" if number < 2 else None})
-
-
 @pytest.fixture
 def museum() -> Iterator[tuple[Museum, Web]]:
     made = Museum()
@@ -141,12 +97,7 @@ def museum() -> Iterator[tuple[Museum, Web]]:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> dict[str, str]:
-    """The example, installed into a folder of its own as pip lays it out."""
-    folder, build = tmp_path / "site", tmp_path / "build"
-    shutil.copytree(ROOT / "examples" / "sightsound-museum", build)
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*pip, "--target", folder, build], check=True, capture_output=True)
-    return {"PYTHONPATH": str(folder)}
+    return install_museum(tmp_path)
 
 
 def test_the_museum_goes_on_where_it_was_and_is_credited(

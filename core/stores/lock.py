@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import filelock
 
 from sightsound.stores import refusals
 from sightsound.stores.database import explained
+from sightsound.stores.holding import Holding
 
 _POLL_SECONDS = 0.05
 # A search that mends a cache holds the lock for a moment: no reason to turn an indexer away.
@@ -28,29 +27,15 @@ class IndexerLock:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = filelock.FileLock(folder / "indexer.lock", thread_local=False)
-        self._guard = threading.RLock()
-        self._depth = 0
-
-    @contextmanager
-    def held(self, wait: bool = False, patience: float = _PATIENCE_SECONDS) -> Iterator[None]:
-        """Raises CollectionBusy where another holds it for `patience` seconds and `wait` is False."""
-        with self._guard:
-            if self._depth == 0:
-                self._acquire(-1 if wait else patience)
-            self._depth += 1
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._depth -= 1
-                if self._depth == 0:
-                    with suppress(OSError):
-                        (self._folder / "indexer.json").unlink(missing_ok=True)
-                    self._lock.release()
+        self._holding = Holding()
 
     @property
     def is_held(self) -> bool:
-        return self._depth > 0
+        return self._holding.is_held
+
+    def held(self, wait: bool = False, patience: float = _PATIENCE_SECONDS) -> AbstractContextManager[None]:
+        """Raises CollectionBusy where another holds it for `patience` seconds and `wait` is False."""
+        return self._holding.within(lambda: self._acquire(-1 if wait else patience), self._release)
 
     def _acquire(self, timeout: float) -> None:
         with explained(self._folder / "indexer.lock"):
@@ -61,6 +46,11 @@ class IndexerLock:
         # A full disk may not stop a removal: the name of the holder is a courtesy.
         with suppress(OSError):
             (self._folder / "indexer.json").write_text(json.dumps(refusals.this_process()))
+
+    def _release(self) -> None:
+        with suppress(OSError):
+            (self._folder / "indexer.json").unlink(missing_ok=True)
+        self._lock.release()
 
     def _owner(self) -> dict[str, Any]:
         """Who holds the lock, as far as it can be told."""

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from sightsound import Vectors
-from sightsound.errors import MediaError
+from sightsound.errors import MediaError, one_line
 
 CHANNELS = 64
 LOWEST, HIGHEST = 2_000, 768_000
@@ -103,7 +103,7 @@ def _by_sndfile(file: BinaryIO, kind: Kind) -> Sound | None:
                     block = opened.read(BLOCK, dtype="float32", always_2d=True)
                 except Exception as error:  # what came before is kept
                     if not read:
-                        raise MediaError(f"the file is damaged: {_said(error)}") from error
+                        raise MediaError(f"the file is damaged: {one_line(error)}") from error
                     return
                 if not len(block):
                     break
@@ -134,7 +134,7 @@ def open_container(file: BinaryIO, demuxer: str) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # FFmpeg's errors are of many classes
-        raise MediaError(f"the file is cut short or damaged: {_said(error)}") from error
+        raise MediaError(f"the file is cut short or damaged: {one_line(error)}") from error
 
 
 def _by_ffmpeg(file: BinaryIO, kind: Kind) -> Sound:
@@ -183,7 +183,7 @@ class Track:
             raise
         except Exception as error:  # one damaged packet
             self.damaged += 1
-            self.why = f": {_said(error)}"
+            self.why = f": {one_line(error)}"
             return
         for frame in frames:
             yield from self._frame(frame)
@@ -226,7 +226,3 @@ def _mono(channels: Vectors) -> Vectors:
 def _check_length(samples: int, limit: int) -> None:
     if samples > limit:
         raise MediaError(f"it is longer than {LONGEST // 3600} hours, which is the most that is read")
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from sightsound import Metadata
-from sightsound.errors import MediaError
+from sightsound.errors import MediaError, one_line
 from sightsound.plugins.image.metadata import embedded_metadata
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -63,7 +63,7 @@ def decode(file: BinaryIO, min_side: int) -> Decoded:
         raise
     except Exception as error:  # decoders raise far more than OSError on damaged files
         raise MediaError(
-            f"the file is cut short or damaged: {' '.join(str(error).split()) or type(error).__name__}"
+            f"the file is cut short or damaged: {one_line(error)}"
         ) from error
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, urlsplit
 
 from sightsound.errors import PluginError, SourceError, UsageError
@@ -129,21 +129,25 @@ class Bucket:
                 for one in page.get("Contents", ()):
                     yield Object(one["Key"], one["ETag"].strip('"'), one["Size"], one["LastModified"])
 
-    def open(self, key: str, etag: str = "", whole: bool = False) -> io.BufferedReader:
+    def open(self, key: str, etag: str = "", whole: bool = False) -> BinaryIO:
         """The object with this ETag, as a file. Raises MediaError.
 
         whole: fetch it at once; else its bytes come as they are read.
         """
-        from sightsound.plugins.sources.objectfile import ObjectFile
+        from sightsound.plugins.sources.objectfile import SPOOL, ObjectFile
 
         file = ObjectFile(self.client, {"Bucket": self.name, "Key": key, **self.payer}, etag, self.uri(key))
-        if whole:
-            try:
-                file.fetch()
-            except BaseException:
-                file.close()
-                raise
-        return io.BufferedReader(file, 1 << 16)
+        if not whole:
+            return io.BufferedReader(file, 1 << 16)
+        try:
+            file.fetch()
+            if file.size > SPOOL:
+                return io.BufferedReader(file, 1 << 16)
+            with file:
+                return io.BytesIO(file.readall())
+        except BaseException:
+            file.close()
+            raise
 
     def view_url(self, key: str) -> str | None:
         """A URL at which anyone may read the object for some minutes; None without credentials to sign it."""

@@ -65,6 +65,12 @@ class ObjectFile(io.RawIOBase):
         self._at += count
         return count
 
+    def readall(self) -> bytes:
+        self.fetch()
+        self._spool.seek(self._at)
+        self._at = self._size
+        return bytes(self._spool.read())
+
     def fileno(self) -> int:
         """A file of the system, with the whole object in it."""
         self.fetch()

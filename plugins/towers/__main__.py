@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sightsound.errors import SightsoundError
+from sightsound.errors import SightsoundError, explain
 from sightsound.plugins.towers.exporting import export
 from sightsound.plugins.towers.exports import REFUSED
 from sightsound.plugins.towers.sets import resolve
-from sightsound.registry import explain
 
 
 def main(name: str, argument: str, which: str, precision: str, folder: str) -> None:

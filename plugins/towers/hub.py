@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatch
 
-from sightsound.errors import ModelError
+from sightsound.errors import ModelError, one_line
 from sightsound.plugins.towers import huggingface, openclip
 from sightsound.plugins.towers.places import Repository
 from sightsound.plugins.towers.tokens import TOKENS
@@ -52,7 +52,7 @@ def pull(repository: Repository, weights: Sequence[str], others: Sequence[str] =
         raise
     except Exception as error:  # of the network's library, which is not always the same one
         raise ModelError(
-            f"{repository.name} can't be fetched: {' '.join(str(error).split())[:200]}. Without a network here, fetch"
+            f"{repository.name} can't be fetched: {one_line(error)}. Without a network here, fetch"
             f" it on another machine with the same command, and copy {repository.cache} from there to the same place"
         ) from error
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sightsound.errors import ModelError, UsageError
+from sightsound.errors import ModelError, UsageError, one_line
 from sightsound.plugins.towers.model import Built, Model, Which, read_json, required, triple
 from sightsound.plugins.towers.pixels import Pixels
 from sightsound.plugins.towers.places import Folder, Place, Repository, folder, is_path, pinned
@@ -104,7 +104,7 @@ class HuggingFace(Model):
                 )
             except Exception as error:  # a stranger's files
                 raise ModelError(
-                    f"{self.place.written} can't be loaded: {' '.join(str(error).split())[:300]}"
+                    f"{self.place.written} can't be loaded: {one_line(error)}"
                 ) from error
         missing = [key for key in told["missing_keys"] if not (self.sentences and key.startswith("pooler."))]
         if missing or told.get("mismatched_keys"):

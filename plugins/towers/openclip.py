@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from sightsound.errors import ModelError, UsageError
+from sightsound.errors import ModelError, UsageError, one_line
 from sightsound.plugins.towers import catalogue
 from sightsound.plugins.towers.model import Built, Model, Which, read_json, required, triple
 from sightsound.plugins.towers.pixels import Pixels
@@ -83,7 +83,7 @@ class OpenClip(Model):
             )
             load_checkpoint(made, str(weights))
         except Exception as error:  # a stranger's weights
-            raise ModelError(f"{weights} does not fit the model {self.title}: {_short(error)}") from error
+            raise ModelError(f"{weights} does not fit the model {self.title}: {one_line(error)}") from error
         finally:
             logging.disable(logging.NOTSET)
         made.eval()
@@ -208,7 +208,3 @@ def _of_folder(place: Folder) -> OpenClip:
         quick_gelu=bool(config.get("quick_gelu", False)),
         text=text,
     )
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sightsound.config import cache_folder, setting
-from sightsound.errors import ModelError
+from sightsound.errors import ModelError, one_line
 from sightsound.keeping import keep
 from sightsound.plugins.towers.places import Place
 
@@ -79,7 +79,7 @@ def _tensors(pickle: Path) -> dict[str, Any]:
     except Exception as error:  # a stranger's file: the loader raises what the pickle brings out of it
         raise ModelError(
             f"{pickle} holds more than tensors, or is damaged, and was not read further:"
-            f" {' '.join(str(error).split())[:200]}"
+            f" {one_line(error)}"
         ) from error
     held = held.get("state_dict", held) if isinstance(held, dict) else {}
     tensors = {str(name): value for name, value in held.items() if isinstance(value, torch.Tensor)}

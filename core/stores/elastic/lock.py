@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from elasticsearch import ApiError, Elasticsearch
 
 from sightsound.errors import CollectionMissing, StoreError
 from sightsound.stores.elastic.connection import FIRST_PATIENCE, Connection
+from sightsound.stores.holding import Holding
 from sightsound.stores.refusals import busy, this_process
 
 DOCUMENT = "lock"
@@ -78,8 +79,7 @@ class WriterLock:
     ) -> None:
         self._connection, self._name, self._index = connection, name, index
         self._taken_over = taken_over
-        self._guard = threading.RLock()
-        self._depth = 0
+        self._holding = Holding()
         self._stop = threading.Event()
         self._renewer: threading.Thread | None = None
         self._version = (0, 0)
@@ -89,37 +89,26 @@ class WriterLock:
 
     @property
     def is_held(self) -> bool:
-        return self._depth > 0
+        return self._holding.is_held
 
     @property
     def session(self) -> str:
         return str(self._owner.get("session", ""))
 
-    @contextmanager
-    def held(self, wait: bool = False) -> Iterator[None]:
+    def held(self, wait: bool = False) -> AbstractContextManager[None]:
         """Raises CollectionBusy where another holds it and `wait` is False."""
-        with self._guard:
-            if self._depth == 0:
-                self._acquire(wait)
-            self._depth += 1
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._release()
+        return self._holding.within(lambda: self._acquire(wait), self._release)
 
     def note(self, **more: Any) -> None:
         """Keep something in the document, for whoever has to make up for us. The lock has to be held."""
-        with self._guard:
+        with self._holding.guard:
             self._owner |= more
             self._renew()
 
     def check(self) -> None:
         """Raises StoreError where the lock was lost: paused for long, and another took over."""
         if not self._lost and time.monotonic() - self._renewed > LEASE / 2:
-            with self._guard:
+            with self._holding.guard:
                 self._renew()
         if self._lost:
             raise StoreError(self._lost)
@@ -193,7 +182,7 @@ class WriterLock:
 
     def _keep_renewing(self, stop: threading.Event) -> None:
         while not stop.wait(RENEWED_EVERY):
-            with self._guard:
+            with self._holding.guard:
                 if stop.is_set():
                     return
                 self._renew()

@@ -269,7 +269,8 @@ class Writer:
 def _piece(entry: Entry, item: Item, known: Known | None) -> _Plan:
     """A piece of a long item: its segments wait under a token that no search counts."""
     pending = known.pending if known else None
-    if pending is None or pending.revision != item.revision:
+    goes_on = pending is not None and pending.revision == item.revision
+    if pending is None or not goes_on:
         pending = Pending(item.revision, documents.pending_token(known, item.revision))
     rows = documents.rows_of(entry)
     wrote = [(kind, pending.token, row) for kind, numbered in rows.items() for row in numbered.values()]
@@ -278,7 +279,7 @@ def _piece(entry: Entry, item: Item, known: Known | None) -> _Plan:
         after = replace(known, item=replace(known.item, uri=item.uri), pending=pending)
     else:
         after = Known(replace(item, state="partial", reason=""), pending=pending)
-    return _Plan(entry, known, after, wrote, _gone(known, after) if known else [])
+    return _Plan(entry, known, after, wrote, _gone(known, after) if known and not goes_on else [])
 
 
 def _joined(first: Numbered, second: Numbered) -> dict[str, dict[int, Row]]:
