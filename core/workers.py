@@ -36,6 +36,7 @@ QUEUE = 64
 """Results that may wait for the caller."""
 QUEUE_BYTES = 64 << 20
 """What they may take of memory."""
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 READY, GOT_ON = "ready", "got on"
 SAY_EVERY = 1.0
 """Seconds between two messages of a child that it gets on."""
@@ -101,6 +102,19 @@ def _give_way() -> None:
         os.nice(NICE)
 
 
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """What is started here does its matrix products in one thread, unless the user said how many: reading processes
+    are as many as cores."""
+    unset = [name for name in BLAS_THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(unset, "1"))
+    try:
+        yield
+    finally:
+        for name in unset:
+            os.environ.pop(name, None)
+
+
 class _Worker:
     """One child process with the jobs it was given, oldest first."""
 
@@ -108,7 +122,8 @@ class _Worker:
         self._enough = max(AHEAD, equipment.source.ahead + 1)
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_child, args=(theirs, equipment), daemon=True)
-        self.process.start()
+        with _one_thread():
+            self.process.start()
         theirs.close()
         self.ready = False
         self.jobs: deque[tuple[Any, Job]] = deque()
