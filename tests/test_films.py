@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import random
-import shutil
 import struct
 from pathlib import Path
 from typing import Any
