@@ -24,8 +24,8 @@ class OnnxModel:
     slower, since its threads wait for each other after each layer, the more so where others want the cores too. A query
     is one run, on all cores.
 
-    model: the file, or what would be in it. prepack: lay the weights out anew for speed when they are loaded; of a large
-    model that takes longer than a query.
+    model: the file, or what would be in it. prepack: lay the weights out anew for speed when they are loaded; of a
+    large model that takes longer than a query.
     """
 
     def __init__(self, model: Path | bytes, role: Role, prepack: bool = True) -> None:
