@@ -16,18 +16,23 @@ LARGEST = 20_000_000
 
 
 def content_with(content: str, source: Source, item: Item) -> str:
-    """The content of an item and of what lies beside it, as one SHA-256; its own where nothing does."""
+    """The content of an item, a SHA-256, and after a colon that of what lies beside it, where something does."""
     beside = source.beside(item)
     if not beside:
         return content
-    digest = hashlib.sha256(content.encode())
+    digest = hashlib.sha256()
     for one in beside:
         try:
             with source.open(one) as file:
                 digest.update(hashlib.sha256(file.read(LARGEST)).digest())
         except (OSError, MediaError):  # gone meanwhile, or not to be read: said when it is read
             digest.update(b"?")
-    return digest.hexdigest()
+    return f"{content}:{digest.hexdigest()}"
+
+
+def own_content(content: str) -> str:
+    """The content of the item itself, of what `content_with` gave."""
+    return content.partition(":")[0]
 
 
 def read_beside(source: Source, item: Item, readers: Sequence[Reader], wanted: Wanted) -> Iterator[Piece | Learnt]:

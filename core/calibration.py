@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sightsound.backgrounds import background_vectors
 from sightsound.chance import UPPER, Calibration, calibrate, calibrate_own
@@ -59,7 +60,7 @@ def _against(
     if not own_ids:
         return None
     scores = own @ sample.T
-    scores[np.array([[_owner(mine) == _owner(other) for other in ids] for mine in own_ids])] = np.nan
+    scores[_owners(own_ids)[:, None] == _owners(ids)] = np.nan
     return None if np.isnan(scores).all() else calibrate_own(scores)
 
 
@@ -89,5 +90,6 @@ def _words(collection: Collection, encoders: EncoderSet) -> Calibration | None:
     return calibrate(scores, WORDS_SPREAD, UPPER, scale_floor=1.0)
 
 
-def _owner(segment_id: str) -> str:
-    return segment_id.partition(":")[0]
+def _owners(segment_ids: list[str]) -> npt.NDArray[np.str_]:
+    """The items that segments are of."""
+    return np.array([id.partition(":")[0] for id in segment_ids])

@@ -26,6 +26,7 @@ class Setting:
     name: str
     default: str
     help: str
+    choices: tuple[str, ...] = ()
 
 
 SETTINGS = (
@@ -46,7 +47,12 @@ SETTINGS = (
     Setting("allow_pickle", "no", "yes: read model weights that lie in pickle files. See docs/models.md."),
     Setting("workers", "", "Decoding processes. Default: one for each core."),
     Setting("deadline", "60", "Seconds that reading a file may take without getting on, before it is given up."),
-    Setting("video_reader", "pyav", "What decodes films: pyav, decord or torchcodec."),
+    Setting(
+        "video_reader",
+        "pyav",
+        "What decodes films: pyav, decord or torchcodec.",
+        choices=("pyav", "decord", "torchcodec"),
+    ),
     Setting("memory", "2048", "Megabytes that one decoding process may take."),
     Setting(
         "elasticsearch_index",
@@ -136,7 +142,16 @@ def config_files() -> list[Path]:
 
 
 def setting(name: str, flag: str | None = None) -> str:
-    """The value of a setting. Raises ConfigError for a file that can't be read or names an unknown setting."""
+    """The value of a setting. Raises ConfigError for a file that can't be read or names an unknown setting, and for a
+    value that is none of the setting's choices."""
+    value = _value(name, flag)
+    choices = _NAMES[name].choices
+    if choices and value not in choices:
+        raise ConfigError(f"The setting {name} is '{value}'; it can be {', '.join(choices[:-1])} or {choices[-1]}")
+    return value
+
+
+def _value(name: str, flag: str | None) -> str:
     if flag or name in _flags:
         return flag or _flags[name]
     from_environment = os.environ.get(PREFIX + name.upper())

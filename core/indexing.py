@@ -36,6 +36,9 @@ BATCH = 32
 READ_MEDIA: tuple[Medium, ...] = ("image", "audio", "shot")
 """Media that readers deliver and prepare for encoders; texts are prepared here."""
 TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description", "tag"})
+WORDS = TEXT_KINDS | {"subtitle"}
+BESIDE_FACT = "left_out"
+"""The fact that says what could not be read of what lies beside an item."""
 PRUNE_LIMIT = 0.2
 """The share of a collection that --prune may remove without asking."""
 
@@ -122,6 +125,8 @@ class _Run:
         self._seen = Seen()
         self._batch: list[_Ready] = []
         self._contents: set[str] = set()
+        self._in_part: dict[str, Read] = {}
+        """What was learnt so far of long items of which parts were written, by URI."""
         self._given_up: set[str] = set()
         """URIs of long items of which the store refused a part."""
         self._owners: dict[str, Item | None] = {}
@@ -179,8 +184,9 @@ class _Run:
     def _take(self, task: Task, result: Read | Failed | None) -> None:
         if task.item.uri in self._given_up:
             return
+        begun = self._in_part.pop(task.item.uri, None)
         if isinstance(result, Failed):
-            self._fail(task, result.reason)
+            self._fail(task, result.reason, begun)
         elif task.need == "nothing":
             failed = task.stored is not None and task.stored.state in ("failed", "stale")
             self.report.failed += failed
@@ -188,6 +194,7 @@ class _Run:
             self._resuming.done(task.item.uri)
         elif result and not result.last:
             self._put_part(task, result)
+            self._in_part[task.item.uri] = replace(result, pieces=())
         else:
             if result and result.content in self._contents:
                 self._commit()
@@ -210,11 +217,25 @@ class _Run:
             self._given_up.add(task.item.uri)
             self._count_failure(task.item.uri, refused[item.id])
 
-    def _fail(self, task: Task, reason: str) -> None:
+    def _fail(self, task: Task, reason: str, begun: Read | None) -> None:
+        """Note that an item failed. Of a long one that was never read whole, what was read before is found."""
+        stored = task.stored
+        if begun is None and stored and (stored.state, stored.revision) == ("partial", task.item.revision):
+            begun = Read(stored.content, facts=stored.facts)
+        if begun and not self._is_found(stored):
+            self._commit()
+            self._write([_Ready(task.item, replace(begun, damage=reason, last=True), stored)])
+            self._resuming.done(task.item.uri)
+            return
         item = task.stored or replace(task.item, id=self._new_id(task.item.uri, ""))
         layers = {**item.layers, self.source.name: task.item.metadata}
         self._note_failure(replace(item.with_layers(layers), revision=task.item.revision), reason)
         self._resuming.done(task.item.uri)
+
+    def _is_found(self, stored: Item | None) -> bool:
+        """Whether the collection has good vectors of the item from an earlier reading."""
+        now = self.collection.items([stored.id]).get(stored.id) if stored else None
+        return now is not None and now.state in ("ok", "stale")
 
     def _note_failure(self, item: Item, reason: str) -> None:
         self.collection.fail(item, reason)
@@ -295,6 +316,11 @@ class _Run:
         if read.known:
             return self._same_content(ready, read)
         item = self._item(ready.item, stored, read)
+        if read.words and stored is not None:
+            facts = {name: fact for name, fact in stored.facts.items() if name != BESIDE_FACT}
+            item = replace(item, facts={**facts, **read.facts}).with_layers({**stored.layers, **item.layers})
+            self.report.changed += 1
+            return Entry(item, [*_segments(item, read), *text_segments(item)], replaces=WORDS)
         if not read.damage:
             was_there = stored is not None and stored.state != "partial"
             self.report.changed += was_there

@@ -30,12 +30,14 @@ READS = 8
 class Job:
     """One item to read.
 
-    known: contents (SHA-256) of items of this size, not to be read again. content: the item's own, where it is sure:
-    then the file is not read through for it. begun, at: see `Wanted`.
+    known: contents (SHA-256) of items of this size, not to be read again. own: the content that the collection has of
+    the item itself, without what lies beside it; "" where it is to be read in any case. content: the item's own with
+    what lies beside it, where it is sure: then the file is not read through for it. begun, at: see `Wanted`.
     """
 
     item: Item
     known: frozenset[str] = frozenset()
+    own: str = ""
     begun: Mapping[SegmentKind, Begun] = field(default_factory=dict)
     at: float | None = None
     content: str = ""
@@ -58,7 +60,8 @@ class Read:
     """What was read of an item, or a part of it.
 
     known: the content is one of the job's, and nothing was decoded. last: whether this is all there is; the parts of
-    a long item come one after the other. facts, metadata, damage: as far as they were learnt.
+    a long item come one after the other. words: the item itself is as it was, and only the passages of text were read.
+    facts, metadata, damage: as far as they were learnt.
     """
 
     content: str
@@ -68,6 +71,7 @@ class Read:
     pieces: tuple[PreparedPiece, ...] = ()
     damage: str = ""
     last: bool = True
+    words: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,28 +128,36 @@ def read_item(
         raise MediaError("no installed plug-in reads this kind of file; see: sightsound plugins")
     with opened() if opened else equipment.source.open(job.item) as file:
         if job.content:
-            content, size = job.content, file.seek(0, os.SEEK_END)
+            own, content, size = "", job.content, file.seek(0, os.SEEK_END)
         else:
-            content, size = hashed(file, got_on)
-            content = content_with(content, equipment.source, job.item)
+            own, size = hashed(file, got_on)
+            content = content_with(own, equipment.source, job.item)
         if content in job.known:
             yield Read(content, known=True)
             return
         file.seek(0)
-        parts = _Parts(job, equipment, content, size)
+        words = is_long and bool(own) and own == job.own
+        parts = _Parts(job, equipment, content, size, words)
         watched = cast(BinaryIO, _Watched(file, READS * size, got_on)) if is_long else file
-        wanted = replace(equipment.wanted, begun=job.begun, at=job.at)
+        wanted = replace(equipment.wanted, begun=job.begun, words=words, at=job.at)
         beside = read_beside(equipment.source, job.item, equipment.readers, wanted)
-        for made in chain(reader.read(watched, job.item, wanted), beside):
-            got_on()
-            if isinstance(made, Learnt):
-                parts.learn(made)
-            elif not parts.has(made):
-                if parts.full:
-                    yield parts.take(last=False)
-                parts.add(made)
-                if job.at is not None and made.medium == "image":
-                    break
+        try:
+            for made in chain(reader.read(watched, job.item, wanted), beside):
+                got_on()
+                if isinstance(made, Learnt):
+                    parts.learn(made)
+                elif not parts.has(made):
+                    if parts.full and not words:
+                        yield parts.take(last=False)
+                    parts.add(made)
+                    if job.at is not None and made.medium == "image":
+                        break
+        except MemoryError:
+            raise
+        except Exception:
+            if is_long and not words and parts.begun:  # what came before it broke off is kept
+                yield parts.take(last=False)
+            raise
         yield parts.take(last=True)
 
 
@@ -156,8 +168,9 @@ def _quietly() -> None:
 class _Parts:
     """What was read of one item since the last part of it was given."""
 
-    def __init__(self, job: Job, equipment: Equipment, content: str, size: int) -> None:
+    def __init__(self, job: Job, equipment: Equipment, content: str, size: int, words: bool) -> None:
         self._job = job
+        self._words = words
         self._preparations = equipment.preparations
         self._content = content
         self._learnt = Learnt({"bytes": size})
@@ -169,14 +182,21 @@ class _Parts:
     def full(self) -> bool:
         return len(self._pieces) >= PIECES or self._bytes >= BYTES
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was read that is still to be given."""
+        return bool(self._pieces)
+
     def learn(self, more: Learnt) -> None:
         known = self._learnt
         metadata = known.metadata if more.metadata == Metadata() else more.metadata.over(known.metadata)
         self._learnt = Learnt({**known.facts, **more.facts}, metadata, more.damage or known.damage)
 
     def has(self, piece: Piece) -> bool:
-        """Whether the collection has the piece, from a reading that was interrupted."""
+        """Whether the collection has the piece: an interrupted reading gave it, or the item itself is as it was."""
         begun = self._job.begun.get(piece.kind)
+        if self._words and piece.medium != "text":
+            return True
         return begun is not None and (piece.start, piece.end) in begun.spans
 
     def add(self, piece: Piece) -> None:
@@ -191,7 +211,7 @@ class _Parts:
     def take(self, last: bool) -> Read:
         pieces, self._pieces, self._bytes = tuple(self._pieces), [], 0
         learnt = self._learnt
-        return Read(self._content, False, learnt.facts, learnt.metadata, pieces, learnt.damage, last)
+        return Read(self._content, False, learnt.facts, learnt.metadata, pieces, learnt.damage, last, self._words)
 
 
 class _Watched:

@@ -36,6 +36,8 @@ class Wanted:
     audio: the windows that encoders ask for, each once; a reader gives pieces for each of them.
     begun: of an item whose reading was interrupted, how far it came, by kind. A reader may go on from there; pieces
         of the same start and end, given again, are left out.
+    words: whether only passages of text are wanted: what lies beside the item changed, and not the item itself. Other
+        pieces of a reader that can't tell are left out.
     at: seconds; only the picture of that moment is wanted, for a thumbnail. A reader that can't tell gives what it has.
     """
 
@@ -43,6 +45,7 @@ class Wanted:
     audio: tuple[AudioInput, ...] = ()
     shot: ShotInput | None = None
     begun: Mapping[SegmentKind, Begun] = field(default_factory=dict)
+    words: bool = False
     at: float | None = None
 
 

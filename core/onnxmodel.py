@@ -24,11 +24,12 @@ class OnnxModel:
     slower, since its threads wait for each other after each layer, the more so where others want the cores too. A query
     is one run, on all cores.
 
-    prepack: lay the weights out anew for speed when they are loaded; of a large model that takes longer than a query.
+    model: the file, or what would be in it. prepack: lay the weights out anew for speed when they are loaded; of a
+    large model that takes longer than a query.
     """
 
-    def __init__(self, path: Path, role: Role, prepack: bool = True) -> None:
-        self._path = path
+    def __init__(self, model: Path | bytes, role: Role, prepack: bool = True) -> None:
+        self._model = model if isinstance(model, bytes) else str(model)
         self._many = role == "document"
         self._prepack = prepack
 
@@ -42,7 +43,7 @@ class OnnxModel:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if not self._prepack:
             options.add_session_config_entry("session.disable_prepacking", "1")
-        return onnxruntime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
 
     @cached_property
     def _cores(self) -> ThreadPoolExecutor:

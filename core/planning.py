@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from sightsound.beside import own_content
 from sightsound.errors import SourceError
 from sightsound.jobs import Job
 from sightsound.media import Begun
@@ -92,7 +93,9 @@ def job(collection: Collection, task: Task) -> Job | None:
     """The reading that a task needs, with the contents that need not be read again."""
     if task.need != "read":
         return None
-    return Job(task.item, task.known, _begun(collection, task))
+    stored = task.stored
+    own = own_content(stored.content) if stored is not None and stored.state == "ok" else ""
+    return Job(task.item, task.known, own, _begun(collection, task))
 
 
 def _begun(collection: Collection, task: Task) -> dict[SegmentKind, Begun]:

@@ -128,7 +128,8 @@ def similar_films(
         has = ", ".join(source.axis for source in film.signatures)
         raise UsageError(f"Give a weight above 0 to something that the film has here: {has}")
     found = candidates(collection, film, list(asked), filters, max(CANDIDATES, 2 * limit))
-    compared = {source: compare(collection, source, film, found) for source in asked}
+    segments = collection.segments(found)
+    compared = {source: compare(collection, source, film, segments) for source in asked}
     totals = dict.fromkeys(found, 0.0)
     for source, weight in asked.items():
         scores = {id: score for id, (score, _) in compared[source].items()}
@@ -162,12 +163,15 @@ def candidates(
 
 
 def compare(
-    collection: Collection, source: Source, film: Film, ids: Sequence[str]
+    collection: Collection, source: Source, film: Film, films: Mapping[str, Sequence[Segment]]
 ) -> dict[str, tuple[float, list[Pair]]]:
-    """How alike each film is on one axis, and the pairs that agree most; films that have nothing there are left out."""
+    """How alike each film is on one axis, and the pairs that agree most; films that have nothing there are left out.
+
+    films: segments by item.
+    """
     mine, ours = film.segments[source]
     taken: dict[str, list[Segment]] = {}
-    for id, segments in collection.segments(ids).items():
+    for id, segments in films.items():
         theirs = [segment for segment in segments if segment.kind == source.kind]
         taken[id] = _spread_over(theirs)
     vectors = collection.vectors(source.space, [segment.id for segments in taken.values() for segment in segments])

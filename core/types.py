@@ -161,7 +161,7 @@ class Item:
     uri: canonical; for a local file `file_uri(path)`.
     revision: changes when the content does (size and mtime, an ETag, a version).
     id: hex; a hash of the URI it was first seen at.
-    content: SHA-256 of the bytes, "" for an item without a file.
+    content: SHA-256 of the bytes, "" for an item without a file; after a colon that of what lies beside it.
     metadata: what is known of the item; in a store, all layers merged.
     layers: metadata by where it comes from: `file`, and the name of each source that names the item.
     state: `ok`; `partial` while a long item is being written; `stale` when its last good vectors are kept

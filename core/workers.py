@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing as mp
+import os
 import pickle
 import threading
 import time
@@ -30,6 +31,7 @@ QUEUE = 64
 """Results that may wait for the caller."""
 QUEUE_BYTES = 64 << 20
 """What they may take of memory."""
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def _child(connection: Connection, equipment: Equipment) -> None:
@@ -49,6 +51,19 @@ def _results(job: Job, equipment: Equipment, got_on: Callable[[], None], opened:
         yield Failed(why(error, equipment.memory))
 
 
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """What is started here does its matrix products in one thread, unless the user said how many: reading processes
+    are as many as cores."""
+    unset = [name for name in BLAS_THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(unset, "1"))
+    try:
+        yield
+    finally:
+        for name in unset:
+            os.environ.pop(name, None)
+
+
 class _Worker:
     """One child process with the jobs it was given, oldest first."""
 
@@ -56,7 +71,8 @@ class _Worker:
         self._enough = max(AHEAD, equipment.source.ahead + 1)
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_child, args=(theirs, equipment), daemon=True)
-        self.process.start()
+        with _one_thread():
+            self.process.start()
         theirs.close()
         self.ready = False
         self.jobs: deque[tuple[Any, Job]] = deque()

@@ -115,14 +115,25 @@ def test_a_moment_of_a_film_is_cut_out_with_its_sound(films: CommandLine, tmp_pa
     assert "B     C        00:00:13:00 00:00:15:00 01:00:00:00 01:00:02:00" in (tmp_path / "a.edl").read_text()
 
 
-def test_a_changed_subtitle_is_read_again(films: CommandLine, tmp_path: Path) -> None:
+def test_of_a_changed_subtitle_only_the_words_are_read_again(films: CommandLine, tmp_path: Path) -> None:
+    """Another reader is named meanwhile: it would say that it had read the pictures."""
     line = CommandLine(tmp_path)
     folder = tmp_path / "films"
     folder.mkdir()
-    path = folder / "a.mp4"
-    path.write_bytes((films.home / "films" / "0002.mp4").read_bytes())
+    path = folder / "a.mkv"
+    path.write_bytes((films.home / "films" / "0001.mkv").read_bytes())
     line("index", folder)
+    before, status = line("show", path, "--json").json, line("status", "--json").json["collections"]
     assert not line("search", "lighthouse", "--json").json["hits"][0]["probable"]
     (folder / "a.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nThe lighthouse!\n")
-    assert "1 changed" in line("index", folder).out
+    assert "1 changed" in line("index", folder, "--video-reader", "decord").out
     assert line("search", "lighthouse", "--json").json["hits"][0]["moments"][0]["start"] == 1
+    shown = line("show", path, "--json").json
+    assert shown["facts"] == before["facts"] and shown["facts"]["codec"] == "h264"
+    assert line("search", "zeppelin", "--json").json["hits"][0]["moments"][0]["start"] == 13
+    (folder / "a.srt").unlink()
+    assert "1 changed" in line("index", folder, "--video-reader", "decord").out
+    assert line("status", "--json").json["collections"] == status
+    assert not line("search", "lighthouse", "--json").json["hits"][0]["probable"]
+    assert line("show", path, "--json").json["facts"]["codec"] == "h264"
+    assert "all is well" in line("check").out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import random
-import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -111,6 +110,13 @@ def test_an_interrupted_reading_goes_on_at_the_shot(tmp_path: Path) -> None:
     rest, again, _ = read(path, Wanted(ImageInput(64), shot=ShotInput(36, 4), begun=begun))
     assert [(p.kind, p.start, p.end) for p in rest] == [(p.kind, p.start, p.end) for p in whole[len(half) :]]
     assert again == facts
+
+
+HIDES_DECORD = """
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "decord" else found(name, *rest)
+"""
 
 
 def torchcodec_loads() -> bool:
@@ -398,8 +404,17 @@ def test_another_library_reads_the_same_films(films: CommandLine, sightsound: Co
     ran = sightsound("index", good, "--encoders", "starter", "--video-reader", "decord", "--json")
     assert ran.json["added"] == 1
     assert sightsound("show", good, "--json").json["facts"]["shots"] == 4
-    wrong = sightsound("index", good, "--video-reader", "vhs")
-    assert "unchanged" in wrong.out
-    shutil.copy(good, good.with_name("second.mp4"))
-    wrong = sightsound("index", good.with_name("second.mp4"), "--video-reader", "vhs")
-    assert "there is no video reader 'vhs'; there are: pyav, decord, torchcodec" in wrong.err
+
+
+def test_a_video_reader_that_is_not_there_is_refused_before_anything_is_read(
+    sightsound: CommandLine, good: Path, tmp_path: Path
+) -> None:
+    wrong = sightsound("index", good, "--video-reader", "vhs", code=2)
+    assert wrong.err == "error: The setting video_reader is 'vhs'; it can be pyav, decord or torchcodec\n"
+    assert sightsound("index", good, code=2, SIGHTSOUND_VIDEO_READER="vhs").err == wrong.err
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(HIDES_DECORD)
+    lacking = sightsound("index", good, "--video-reader", "decord", code=2, PYTHONPATH=str(hidden))
+    assert lacking.err.strip().endswith("pip install decord, or index with --video-reader pyav")
+

@@ -189,7 +189,7 @@ def test_the_deadline_is_for_a_hang_and_not_for_a_long_film(
     assert ran.json["added"] == 1
 
 
-def test_a_film_that_breaks_off_is_listed_and_one_that_goes_on_is_found_too(
+def test_a_film_that_breaks_off_is_listed_and_found_by_what_came_before(
     sightsound: CommandLine, film: Film, site: Path, tmp_path: Path
 ) -> None:
     film("breaks.ogv", frames=100, breaks=70)
@@ -198,11 +198,41 @@ def test_a_film_that_breaks_off_is_listed_and_one_that_goes_on_is_found_too(
     ran = sightsound("index", films, "--encoders", "mean", "--json", code=3, PYTHONPATH=str(site))
     assert (ran.json["added"], ran.json["failed"]) == (0, 2)
     said = {Path(one["uri"]).name: (one["reason"], one["stale"]) for one in sightsound("failed", "--json").json}
-    assert said["breaks.ogv"] == ("ValueError: the rest is missing", False)
+    assert said["breaks.ogv"] == ("ValueError: the rest is missing", True)
     assert said["goes%20on.ogv"] == ("3 packets are damaged, the first at 0:12", True)
     collection = opened(sightsound)
-    assert [item.display_title for item in collection.scan()] == ["goes on.ogv"]
-    assert collection.counts() == {("mean", "frame"): 100, ("film-mean", "signature"): 1}
+    assert sorted(item.display_title for item in collection.scan()) == ["breaks.ogv", "goes on.ogv"]
+    assert collection.counts() == {("mean", "frame"): 170, ("film-mean", "signature"): 2}
+    collection.close()
+    assert "all is well" in sightsound("check").out
+    again = sightsound("index", films, "--json", code=3, PYTHONPATH=str(site)).json
+    assert (again["failed"], again["added"], again["changed"]) == (2, 0, 0)
+    film("breaks.ogv", frames=100)
+    film("goes on.ogv", frames=90)
+    assert sightsound("index", films, "--retry", "--json", PYTHONPATH=str(site)).json["changed"] == 2
+    collection = opened(sightsound)
+    assert collection.counts() == {("mean", "frame"): 190, ("film-mean", "signature"): 2}
+    collection.close()
+
+
+def test_a_film_whose_reading_hangs_is_found_by_what_came_before_and_keeps_it(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path
+) -> None:
+    path = film(frames=100, hangs=70)
+    ran = sightsound("index", path, "--encoders", "mean", code=3, PYTHONPATH=str(site), SIGHTSOUND_DEADLINE="3")
+    assert "got no further for 3 seconds" in ran.err
+    (failed,) = sightsound("failed", "--json").json
+    assert failed["stale"]
+    collection = opened(sightsound)
+    (item,) = collection.scan()
+    spans = [(s.start, s.end) for s in collection.segments([item.id])[item.id] if s.kind == "frame"]
+    assert spans == [(n, n + 1.0) for n in range(64)], "the parts that were given before it hung"
+    collection.close()
+    film(frames=100, breaks=10)
+    sightsound("index", path, code=3, PYTHONPATH=str(site))
+    assert sightsound("failed", "--json").json[0]["reason"] == "ValueError: the rest is missing"
+    collection = opened(sightsound)
+    assert collection.counts() == {("mean", "frame"): 64, ("film-mean", "signature"): 1}, "the last good vectors go"
     collection.close()
 
 

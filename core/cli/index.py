@@ -9,10 +9,14 @@ import typer
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, YesOption, ask, print_json
 from sightsound.config import setting, use
 from sightsound.errors import UsageError
+from sightsound.media import missing
 from sightsound.opening import open_source, open_store
 from sightsound.registry import registry
+from sightsound.types import Item
 
 SOME_FAILED = 3
+ANY_FILM = Item("file:///film.mp4", "film")
+"""Whose readers are asked, before anything is read, whether what was chosen to decode films is there."""
 
 
 def register(app: typer.Typer) -> None:
@@ -105,6 +109,8 @@ def index_command(
     use("device", device)
     use("precision", precision)
     use("video_reader", video_reader)
+    for reader in registry().readers:
+        missing(reader.thing, ANY_FILM)
     use("allow_pickle", "yes" if allow_pickle else None)
     options = Options(
         retry=retry,

@@ -25,8 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sightsound import AudioInput, EncoderSpec, Role, Space, Vectors
-from sightsound.config import cores
 from sightsound.errors import ModelError
+from sightsound.onnxmodel import OnnxModel, parts
 from sightsound.plugins.text.minilm import MiniLM
 
 RATE = 16_000
@@ -39,7 +39,8 @@ FRAMES, HOP = 96, 48
 """Of a patch, and between the beginnings of two."""
 TOP = 20
 """Classes that ConSE weighs."""
-BATCH = 64
+BATCH = 32
+"""Patches in one run of the model."""
 _FEATURES = "/model/GlobalAveragePool_output_0_updated"
 _RESHAPE = "/model/Constant_output_0"
 
@@ -111,13 +112,12 @@ class YAMNet:
         return MiniLM().encode(self.names)
 
     @cached_property
-    def _model(self) -> tuple[Any, dict[str, Any]]:
-        """The session, and the scales of what goes in and comes out.
+    def _model(self) -> tuple[OnnxModel, dict[str, Any]]:
+        """The model, and the scales of what goes in and comes out.
 
         The file takes one patch at a time: it is changed to take any number, and to give its last layer too.
         """
         import onnx
-        import onnxruntime
 
         with tempfile.TemporaryDirectory() as folder:
             with zipfile.ZipFile(self._files[0]) as zipped:
@@ -138,27 +138,21 @@ class YAMNet:
         graph.output.append(
             onnx.helper.make_tensor_value_info(_FEATURES, onnx.TensorProto.FLOAT, ["n", SOUND_SPACE.dims, 1, 1])
         )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = cores()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return onnxruntime.InferenceSession(model.SerializeToString(), options), scales
+        return OnnxModel(model.SerializeToString(), "document"), scales
 
     def layers(self, bands: Sequence[LogMel]) -> tuple[list[int], Vectors, Vectors]:
         """The window that each patch is of; class probabilities (patches, 521); features (patches, 1024)."""
-        session, scales = self._model
+        model, scales = self._model
         cut = [patches(one) for one in bands]
         owners = [number for number, one in enumerate(cut) for _ in one]
         given = np.concatenate(cut)[:, None]
         given = np.round(given / scales["audio_scale"]) + scales["audio_zero_point"]
         quantised = given.clip(0, 255).astype(np.uint8)
-        scores, features = [], []
-        for start in range(0, len(quantised), BATCH):
-            made = session.run(None, {"audio": quantised[start : start + BATCH]})
-            scores.append(made[0].astype(np.float32))
-            features.append(made[1][:, :, 0, 0])
+        made = model.run([{"audio": quantised[part]} for part in parts(len(quantised), BATCH)])
+        scores, features = (np.concatenate([one[output] for one in made]) for output in (0, 1))
         zero, scale = float(scales["class_scores_zero_point"]), float(scales["class_scores_scale"])
-        logits = (np.concatenate(scores) - zero) * scale
-        return owners, 1 / (1 + np.exp(-logits.clip(-60, 60))), np.concatenate(features)
+        logits = (scores.astype(np.float32) - zero) * scale
+        return owners, 1 / (1 + np.exp(-logits.clip(-60, 60))), features[:, :, 0, 0]
 
     def encode(self, batch: Sequence[LogMel], role: Role = "document") -> tuple[Vectors, Vectors]:
         """What `prepare` made -> float32 (n, 384) in the text space and (n, 1024) in the sound space."""

@@ -97,8 +97,9 @@ def _level(value: float) -> Floats:
 def _palette(lab: Floats) -> Floats:
     """The shares of the colours, each spread over the bins near it."""
     bins = _bins()
-    distance = ((lab[:, None, :] - bins[None]) ** 2).sum(axis=2)
-    near = np.exp(-(distance - distance.min(axis=1, keepdims=True)) / (2 * SOFT**2))
+    # The square of a colour itself is the same for all bins, and so says nothing of which it is near.
+    nearness = (lab @ bins.T - (bins**2).sum(axis=1) / 2) / SOFT**2
+    near = np.exp(nearness - nearness.max(axis=1, keepdims=True))
     shares: Floats = (near / near.sum(axis=1, keepdims=True)).mean(axis=0).astype(np.float32)
     return shares
 

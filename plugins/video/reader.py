@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from sightsound import Item, Learnt, Piece, Wanted
 from sightsound.config import setting
+from sightsound.errors import UsageError
 
 if TYPE_CHECKING:
     from sightsound.plugins.video.films import Film
@@ -37,13 +38,15 @@ class FilmReader:
         return item.kind == "film"
 
     def missing(self, item: Item) -> str:
+        """Raises UsageError where another library than the usual was chosen, and is not here."""
         library = self.library or setting("video_reader")
-        if library not in MODULES:
-            return f"there is no video reader '{library}'; there are: {', '.join(MODULES)}"
-        if find_spec(MODULES[library]) is None:
-            wanted = EXTRA if library == "pyav" else f"pip install {library}"
-            return f"films need further packages: {wanted}"
-        return ""
+        if find_spec(MODULES[library]) is not None:
+            return ""
+        if library != "pyav":
+            raise UsageError(
+                f"The video reader {library} is not installed: pip install {library}, or index with --video-reader pyav"
+            )
+        return f"films need further packages: {EXTRA}"
 
     def read(self, file: BinaryIO, item: Item, wanted: Wanted) -> Iterator[Piece | Learnt]:
         from sightsound.plugins.video.containers import container_of
@@ -58,7 +61,7 @@ class FilmReader:
         if wanted.at is not None:
             yield moment(film, wanted.at, side)
             return
-        if film.codec:
+        if film.codec and not wanted.words:
             framing = Framing(side, wanted.shot, *_begun(wanted))
             for frame in film.frames(framing.begins):
                 yield from framing.take(frame)

@@ -8,14 +8,17 @@ frame is a blend of the first and the last, the further on the more of the last 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 SIDE = 36
 """Pixels of the shorter side of the frames that the detector looks at."""
@@ -69,14 +72,23 @@ class Seen:
     def __post_init__(self) -> None:
         h, w = self.small.shape[0] // 2 * 2, self.small.shape[1] // 2 * 2
         blocks = self.small[:h, :w] if min(h, w) else self.small[:1, :1].repeat(2, 0).repeat(2, 1)
-        grid = blocks.reshape(blocks.shape[0] // 2, 2, blocks.shape[1] // 2, 2, 3)
-        self.thumb = grid.mean(axis=(1, 3), dtype=np.float32)
+        wide = blocks.astype(np.uint16)
+        rows = wide[::2] + wide[1::2]
+        self.thumb = (rows[:, ::2] + rows[:, 1::2]).astype(np.float32) / 4
 
-    @property
+    @cached_property
+    def mean(self) -> float:
+        return float(self.thumb.mean())
+
+    @cached_property
+    def spread(self) -> float:
+        flat = self.thumb.reshape(-1)
+        return math.sqrt(max(0.0, float(flat @ flat) / flat.size - self.mean**2))
+
+    @cached_property
     def empty(self) -> bool:
         """Black or white all over, as between a fade out and a fade in. It belongs to the shot before it."""
-        mean = float(self.thumb.mean())
-        return float(self.thumb.std()) < FLAT and (mean < DARK or mean > LIGHT)
+        return self.spread < FLAT and (self.mean < DARK or self.mean > LIGHT)
 
 
 @dataclass
@@ -210,8 +222,8 @@ def _is_flash(before: list[Seen], after: list[Seen]) -> bool:
 
 def _is_fade(first: Seen, last: Seen) -> bool:
     """Whether one end is empty, or all but: the empty frames themselves tell where the next shot begins."""
-    dim, other = sorted((first.thumb, last.thumb), key=lambda thumb: float(thumb.std()))
-    dims = float(dim.mean()) < 2 * DARK and float(dim.std()) < 0.5 * float(other.std())
+    dim, other = sorted((first, last), key=lambda seen: seen.spread)
+    dims = dim.mean < 2 * DARK and dim.spread < 0.5 * other.spread
     return first.empty or last.empty or dims
 
 
@@ -229,9 +241,6 @@ def _has_moved(one: Thumb, other: Thumb) -> bool:
     height, width = one.shape[:2]
     across, down = min(MOVES[0], width // 3), min(MOVES[1], height // 3)
     middle = one[down : height - down, across : width - across]
-    differences = {
-        (x, y): float(np.abs(other[y : y + middle.shape[0], x : x + middle.shape[1]] - middle).mean())
-        for x in range(2 * across + 1)
-        for y in range(2 * down + 1)
-    }
-    return min(differences.values()) < STILL * differences[across, down]
+    shifted = sliding_window_view(other, middle.shape[:2], axis=(0, 1))[: 2 * down + 1, : 2 * across + 1]
+    differences = np.abs(shifted - np.moveaxis(middle, 2, 0)).mean(axis=(2, 3, 4))
+    return bool(differences.min() < STILL * differences[down, across])

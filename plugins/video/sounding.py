@@ -36,7 +36,8 @@ def heard_and_said(file: BinaryIO, demuxer: str, wanted: Wanted) -> Iterator[Pie
             yield Learnt({}, container_metadata(container))
         begin = (container.start_time or 0) / 1_000_000
         texts = {s.index: SubtitleTrack(begin) for s in container.streams.subtitles[:MOST_TRACKS] if _is_text(s)}
-        heard = _Heard(next(iter(container.streams.audio), None), wanted, begin)
+        track = None if wanted.words else next(iter(container.streams.audio), None)
+        heard = _Heard(track, wanted, begin)
         chosen = [s for s in container.streams if s.index in texts or s.index == heard.index]
         try:
             for packet in container.demux(chosen) if chosen else ():
