@@ -13,6 +13,7 @@ from concurrent.futures import TimeoutError
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from sightsound.beside import own_content
 from sightsound.config import cache_folder, number
 from sightsound.errors import Busy, MediaError, MediaGone
 from sightsound.indexing import default_workers
@@ -226,9 +227,10 @@ def _moment(item: Item, at: float | None) -> float:
 
 
 def _name(item: Item, what: str) -> str:
-    if len(item.content) != 64 or not item.content.isalnum():
+    content = own_content(item.content)
+    if len(content) != 64 or not content.isalnum():
         raise MediaError(item.reason or "nothing of it could be read")
-    return f"{item.content}-{VERSION}-{what}"
+    return f"{content}-{VERSION}-{what}"
 
 
 class _Failures:

@@ -11,7 +11,7 @@ from PIL import Image
 
 @pytest.mark.parametrize(
     ("option", "file"),
-    [("--sound", "sounds/bark.ogg"), ("--image", "photos/horse.jpg"), ("--clip", "films/made_reef.mp4")],
+    [("--sound", "sounds/bark.ogg"), ("--image", "photos/horse.jpg")],
 )
 def test_a_file_of_the_collection_comes_first(whole: CommandLine, option: str, file: str) -> None:
     hits = whole("search", option, MEDIA / file, "--limit", 3, "--json").json["hits"]

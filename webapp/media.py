@@ -50,7 +50,7 @@ def media_url(
     if item["hotlink"]:
         return str(item["view_url"] or "")
     asked: dict[str, Any] = {"w": width} if what == "thumb" else {}
-    asked |= {"at": at} if at is not None else {}
+    asked |= {"at": round(at, 2)} if at is not None else {}
     asked |= {"n": n} if n is not None else {}
     asked |= {"v": item["content"][:_VERSION]} if item["content"] else {}
     return f"/media/{item['id']}/{what}" + (f"?{urlencode(asked)}" if asked else "")
