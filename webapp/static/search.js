@@ -28,7 +28,8 @@
   document.addEventListener("pointermove", scrub);
   document.addEventListener("pointerout", (event) => {
     const frame = event.target.closest?.(".film .frame");
-    if (frame && !frame.contains(event.relatedTarget)) show(frame, null);
+    // A finger that is lifted leaves the moment it came to, to be tapped.
+    if (frame && event.pointerType !== "touch" && !frame.contains(event.relatedTarget)) show(frame, null);
   });
   document.addEventListener("focusin", (event) => {
     const link = event.target.closest?.("[data-moment]");
