@@ -143,8 +143,9 @@ class _Child:
         while self._process is None:
             context = mp.get_context("spawn")
             self._connection, theirs = context.Pipe()
-            self._process = context.Process(target=_child, args=(theirs, self._limits.memory), daemon=True)
-            self._process.start()
+            process = context.Process(target=_child, args=(theirs, self._limits.memory), daemon=True)
+            process.start()
+            self._process = process
             theirs.close()
             try:
                 self._connection.recv()  # that it is ready

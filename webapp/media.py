@@ -196,7 +196,7 @@ def _making() -> Response:
 
 def _unchanged(item: Item, etag: str) -> Response | None:
     """304 where the client has it already."""
-    if not request.if_none_match.contains(etag):
+    if not request.if_none_match.contains_weak(etag):
         return None
     answer = Response(status=304)  # without what tells of a body
     _headers(answer, item, etag)

@@ -45,11 +45,13 @@ class Retrying:
             return self._progress
 
     def start(self, store: str, collection: str, total: int) -> None:
-        """Begin. Raises CollectionBusy while one is under way."""
+        """Begin. total: how many failed; of none, nothing is begun. Raises CollectionBusy while one is under way."""
         with self._guard:
             if self._progress.state == "running" or self._closed:
                 raise CollectionBusy("What failed is being tried again already; see how far it is on the page State")
-            self._progress = Progress("running", total)
+            self._progress = Progress("running" if total else "done", total)
+            if not total:
+                return
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "sightsound.retrying"],
                 stdin=subprocess.PIPE,
@@ -57,7 +59,8 @@ class Retrying:
                 text=True,
                 env={**os.environ, **as_environment()},
             )
-        threading.Thread(target=self._follow, args=(self._process, store, collection), daemon=True).start()
+            arguments = (self._process, store, collection)
+        threading.Thread(target=self._follow, args=arguments, daemon=True).start()
 
     def close(self) -> None:
         """End what is under way; what was committed stays."""

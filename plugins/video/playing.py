@@ -33,6 +33,8 @@ WIDE, HIGH = 1280, 720
 FASTEST = 60
 """Pictures a second, at the most."""
 CLOCK = Fraction(1, 90_000)
+SHORTEST = round(0.6 / FASTEST / CLOCK)
+"""What of the clock lies between two pictures, at the least."""
 RATE = 48_000
 CODECS = (("libx264", "aac", "mp4"), ("libvpx-vp9", "libopus", "webm"))
 """Of pictures, of sound, and the container, the first that FFmpeg was built with."""
@@ -183,10 +185,10 @@ class _Pictures(_Track):
             if self._made.streams.audio and self._made.streams.audio[0].codec_context.is_open:
                 return  # the file was begun without pictures
             self._begin_with(frame, turns(frame))
-        seconds = self._last * CLOCK + 1 / self._rate if frame.time is None else frame.time - self._begin
-        ticks = round(seconds / CLOCK)
-        if ticks < self._last + 1 or ticks < self._last + round(0.6 / FASTEST / CLOCK):
-            return  # faster than anyone sees, or out of order
+        next_one = self._last + round(1 / self._rate / CLOCK) if self._last >= 0 else 0
+        ticks = next_one if frame.time is None else max(0, round((frame.time - self._begin) / CLOCK))
+        if self._last >= 0 and ticks < self._last + SHORTEST:
+            return  # faster than is seen, or out of order
         small = self._reformatter.reformat(
             frame, *self._size, "yuv420p", src_colorspace=colours(frame), interpolation=Interpolation.AREA
         )
