@@ -10,6 +10,7 @@ from sightsound.opening import Sources
 from sightsound.searching import Answer, FilePart, Hit, ItemPart, Part, TextPart
 from sightsound.signatures import Axis
 from sightsound.similar import Likeness, likeness_object
+from sightsound.sources import is_hotlinked
 from sightsound.types import FILE_LAYER, Item, Segment
 
 VERSION = 1
@@ -70,6 +71,7 @@ def item_object(item: Item, sources: Sources) -> dict[str, Any]:
         "licence": said.licence or None,
         "page_url": said.page_url or None,
         "view_url": source.view_url(item),
+        "hotlink": is_hotlinked(item, source),
         "date": said.date or None,
         "tags": list(said.tags),
         "facts": dict(item.facts),
@@ -77,6 +79,7 @@ def item_object(item: Item, sources: Sources) -> dict[str, Any]:
         "state": item.state,
         "reason": item.reason or None,
         "sources": item.sources,
+        "content": item.content or None,
     }
 
 

@@ -82,6 +82,8 @@ SETTINGS = (
         "",
         "HOST:PORT, separated by commas: hosts that URLs may name though they are not public. See docs/sources.md.",
     ),
+    Setting("previews_megabytes", "2048", "The site: what all that is made to be shown may take; the oldest goes."),
+    Setting("preview_minutes", "30", "The site: how long making a film that browsers play may take."),
     Setting("api_key", "", "The site: the key that browsers and clients must show. See docs/site.md."),
     Setting("site_hosts", "", "The site: names it is reached by, separated by commas; those of this machine always."),
     Setting("site_queue", "64", "The site: searches under way or waiting; the next is told to come again (503)."),
@@ -119,6 +121,11 @@ def use(name: str, flag: str | None) -> None:
     """Let a flag of the command line hold for the whole process; None changes nothing."""
     if flag is not None:
         _flags[name] = flag
+
+
+def as_environment() -> dict[str, str]:
+    """What flags say, as variables for a process that this one starts."""
+    return {PREFIX + name.upper(): value for name, value in _flags.items()}
 
 
 def config_files() -> list[Path]:

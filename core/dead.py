@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from sightsound.errors import CollectionBusy, MediaError
+from sightsound.errors import CollectionBusy, MediaError, MediaGone
 from sightsound.fetching import FetchFailed, Limits, safe_fetch
 from sightsound.opening import Sources
 from sightsound.stores.base import Collection
@@ -40,9 +40,24 @@ def mark(collection: Collection, item: Item, error: MediaError) -> bool:
     """
     if not isinstance(error, FetchFailed) or error.status not in GONE:
         return False
+    return _fail(collection, item, f"its link is dead: {error}")
+
+
+def mark_gone(collection: Collection, item: Item, error: MediaGone) -> bool:
+    """Note that an item's file is gone, or is not what was indexed; it is still found. Returns whether it was noted.
+
+    A folder that is gone as a whole says nothing: the disk may not be mounted.
+    """
+    path = item.path
+    if item.state != "ok" or (path is not None and not path.parent.exists()):
+        return False
+    return _fail(collection, item, str(error))
+
+
+def _fail(collection: Collection, item: Item, reason: str) -> bool:
     try:
         with collection.writing():
-            collection.fail(item, f"its link is dead: {error}")
+            collection.fail(item, reason)
     except CollectionBusy:
         return False
     return True

@@ -6,6 +6,8 @@
       PluginError           a plug-in is missing, broken or clashes         exit 1, HTTP 500
       SourceError           a source can't be listed                        exit 1, HTTP 502
       MediaError            one file can't be read; costs that item only    exit 1, HTTP 422
+        MediaGone           it is gone, or is not what was indexed          exit 1, HTTP 410
+      Busy                  too much is asked at once; come again           exit 1, HTTP 503
       StoreError            the store can't be used                         exit 1, HTTP 503
         CollectionMissing   no such collection                              exit 1, HTTP 404
         CollectionBusy      another process indexes it                      exit 1, HTTP 409
@@ -46,6 +48,20 @@ class SourceError(SightsoundError):
 
 class MediaError(SightsoundError):
     status = 422
+
+
+class MediaGone(MediaError):
+    status = 410
+
+
+class Busy(SightsoundError):
+    """Too much is asked at once. retry_after: seconds after which it may be asked again."""
+
+    status = 503
+
+    def __init__(self, message: str, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class StoreError(SightsoundError):

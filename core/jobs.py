@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -29,13 +30,15 @@ READS = 8
 class Job:
     """One item to read.
 
-    known: contents (SHA-256) of items of this size, not to be read again. begun, at: see `Wanted`.
+    known: contents (SHA-256) of items of this size, not to be read again. content: the item's own, where it is sure:
+    then the file is not read through for it. begun, at: see `Wanted`.
     """
 
     item: Item
     known: frozenset[str] = frozenset()
     begun: Mapping[SegmentKind, Begun] = field(default_factory=dict)
     at: float | None = None
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,11 @@ def read_item(
     if reader is None:
         raise MediaError("no installed plug-in reads this kind of file; see: sightsound plugins")
     with opened() if opened else equipment.source.open(job.item) as file:
-        content, size = _hash(file, got_on)
-        content = content_with(content, equipment.source, job.item)
+        if job.content:
+            content, size = job.content, file.seek(0, os.SEEK_END)
+        else:
+            content, size = hashed(file, got_on)
+            content = content_with(content, equipment.source, job.item)
         if content in job.known:
             yield Read(content, known=True)
             return
@@ -215,7 +221,8 @@ class _Watched:
             self._got_on()
 
 
-def _hash(file: BinaryIO, got_on: Callable[[], None]) -> tuple[str, int]:
+def hashed(file: BinaryIO, got_on: Callable[[], None]) -> tuple[str, int]:
+    """The SHA-256 and the size of a file that is at its start. Raises MediaError where it is empty."""
     digest, size = hashlib.sha256(), 0
     while chunk := file.read(CHUNK):
         digest.update(chunk)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from sightsound.errors import MediaError
 from sightsound.types import AudioInput, Facts, ImageInput, Item, Medium, Metadata, SegmentKind, ShotInput
 
 if TYPE_CHECKING:
@@ -83,7 +85,12 @@ class Learnt:
 
 class Reader(Protocol):
     """May also have `missing(item)`: what must be installed before it can read such items, and how; "" if nothing.
-    Such items are then counted as skipped, and do not fail."""
+    Such items are then counted as skipped, and do not fail.
+
+    A reader of films or sounds may have two more, for the site. `plays(file, item)`: whether browsers play the file as
+    it is. `remake(file, item, to, got_on)`: write what they play, an MP4 or a WebM, to the path `to`, and call
+    `got_on()` all the while. Both get the file as `read` does, in a decoding process, and raise what it raises.
+    """
 
     def reads(self, item: Item) -> bool:
         """Whether this reader is for the item, judged by its URI and kind alone."""
@@ -106,3 +113,17 @@ def missing(reader: Reader, item: Item) -> str:
     """What a reader lacks for such an item; "" where nothing."""
     ask = getattr(reader, "missing", None)
     return str(ask(item)) if ask else ""
+
+
+def plays(reader: Reader, file: BinaryIO, item: Item) -> bool:
+    """Whether browsers play the file as it is; what a reader can't tell is left to them."""
+    ask = getattr(reader, "plays", None)
+    return bool(ask(file, item)) if ask else True
+
+
+def remake(reader: Reader, file: BinaryIO, item: Item, to: Path, got_on: Callable[[], None]) -> None:
+    """Write what browsers play. Raises MediaError where the reader can't."""
+    make = getattr(reader, "remake", None)
+    if make is None:
+        raise MediaError("the plug-in that reads it makes nothing that browsers play")
+    make(file, item, to, got_on)

@@ -11,7 +11,7 @@ from sightsound.stores.base import Collection
 
 def overview(collection: Collection) -> dict[str, Any]:
     """What `status --json` and the API tell of a collection."""
-    status = collection.status()
+    status, calibrated = collection.status(), calibrated_items(collection)
     return {
         "collection": status.name,
         "items": dict(status.items),
@@ -25,6 +25,7 @@ def overview(collection: Collection) -> dict[str, Any]:
             for record in collection.encoders()
         ],
         "sources": sorted(collection.state(SOURCES) or {}),
-        "calibrated": calibrated_items(collection) == collection.count(),
+        "calibrated": calibrated == collection.count(),
+        "calibrated_items": calibrated,
         "bytes": status.bytes,
     }

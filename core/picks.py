@@ -58,15 +58,19 @@ def picks_of(collection: Collection, said: Any) -> tuple[list[Pick], list[str]]:
 
 
 def _span(said: dict[str, Any]) -> Span | None:
-    start, end = said.get("start"), said.get("end")
-    if start is None and end is None:
+    if said.get("start") is None and said.get("end") is None:
         return None
-    for time in (start, end):
-        if isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time):
-            raise UsageError(f"The times of {said['id'][:40]} are no numbers of seconds; give both start and end")
+    start, end = _seconds(said, "start"), _seconds(said, "end")
     if not 0 <= start < end:
         raise UsageError(f"The stretch of {said['id'][:40]} ends before it begins, or begins below zero")
-    return Span(float(start), float(end))
+    return Span(start, end)
+
+
+def _seconds(said: dict[str, Any], name: str) -> float:
+    time = said.get(name)
+    if isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time):
+        raise UsageError(f"The times of {said['id'][:40]} are no numbers of seconds; give both start and end")
+    return float(time)
 
 
 def cuts_of_picks(picks: Sequence[Pick], sources: Sources, moments_only: bool = False) -> list[Cut]:
@@ -85,8 +89,9 @@ def cuts_of_picks(picks: Sequence[Pick], sources: Sources, moments_only: bool = 
 
 def _whole(item: Item) -> Span | None:
     length = item.facts.get("duration")
-    timed = item.kind in TIMED and isinstance(length, int | float) and length > 0
-    return Span(0.0, float(length)) if timed else None
+    if item.kind not in TIMED or not isinstance(length, int | float) or length <= 0:
+        return None
+    return Span(0.0, float(length))
 
 
 def credits_of(picks: Sequence[Pick], sources: Sources) -> str:

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -123,8 +124,8 @@ class Hit:
 class Answer:
     """total: items that can be paged; it may grow where a large collection is paged deeper.
 
-    likely: ids of the probable hits, whichever are on this page, best first, at most DEPTH; of all hits where no
-    confidence can be told. A filter alone has none: all that it lists is meant.
+    likely: ids of the probable hits, whichever are on this page, best first, at most DEPTH: those above the
+    line, where that can be told. A filter alone has none: all that it lists is meant.
     """
 
     hits: Sequence[Hit]
@@ -238,9 +239,8 @@ def _paged(collection: Collection, query: Query, ranked: list[Candidate]) -> Ans
 
 
 def _likely(ranked: Sequence[Candidate | Followed]) -> list[str]:
-    known = [one for one in ranked if one.confidence is not None]
-    likely = [one for one in known if (one.confidence or 0.0) >= PROBABLE] if known else ranked
-    return [one.item_id for one in likely[:DEPTH]]
+    above = takewhile(lambda one: one.confidence is None or one.confidence >= PROBABLE, ranked)
+    return [one.item_id for one in islice(above, DEPTH)]
 
 
 class _Searcher:

@@ -13,6 +13,7 @@ from sightsound.errors import MediaError
 from sightsound.moments import Stretch, times
 from sightsound.opening import Sources
 from sightsound.searching import Answer
+from sightsound.sources import is_hotlinked
 from sightsound.thumbnails import thumbnails
 from sightsound.types import Item
 
@@ -73,10 +74,10 @@ def sheet_of(tiles: Sequence[Tile], count: str, sources: Sources, title: str) ->
 
     Returns beside it the items whose link is dead, with why; the sheet says so in their place.
     """
-    local = [tile.item for tile in tiles if not _is_hotlinked(tile.item, sources)]
+    local = [tile.item for tile in tiles if not is_hotlinked(tile.item, sources.of(tile.item))]
     shown = {tile.item.id: (tile.moments[0].start + tile.moments[0].end) / 2 for tile in tiles if tile.moments}
     pictures = thumbnails(local, sources, shown)
-    dead = dead_links([tile.item for tile in tiles if _is_hotlinked(tile.item, sources)], sources)
+    dead = dead_links([tile.item for tile in tiles if is_hotlinked(tile.item, sources.of(tile.item))], sources)
     rows, drawn = [], False
     for tile in tiles:
         if tile.probable is False and not drawn:
@@ -89,10 +90,6 @@ def sheet_of(tiles: Sequence[Tile], count: str, sources: Sources, title: str) ->
     return page, [(tile.item, dead[tile.item.id]) for tile in tiles if tile.item.id in dead]
 
 
-def _is_hotlinked(item: Item, sources: Sources) -> bool:
-    return sources.of(item).hotlink_only or item.uri.startswith(("http://", "https://"))
-
-
 def _link(words: str, url: str) -> str:
     if not url.startswith(("https://", "http://")):
         return html.escape(words)
@@ -101,7 +98,7 @@ def _link(words: str, url: str) -> str:
 
 def _row(tile: Tile, sources: Sources, picture: bytes | None, dead: bool) -> str:
     item, source = tile.item, sources.of(tile.item)
-    url = source.view_url(item) if _is_hotlinked(item, sources) else None  # others' may be signed, and a sheet is kept
+    url = source.view_url(item) if is_hotlinked(item, source) else None  # others' may be signed, and a sheet is kept
     name = html.escape(item.display_title)
     if picture:
         shown = f'<img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'

@@ -106,6 +106,16 @@ def open_regular(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def file_revision(status: os.stat_result) -> str:
+    """The revision of a local file: it changes when the content does."""
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def is_hotlinked(item: Item, source: Source) -> bool:
+    """Whether pages show the item where it lies, and keep no copy of it."""
+    return source.hotlink_only or item.uri.startswith(("http://", "https://"))
+
+
 def credit_line(item: Item) -> str:
     """The item's own credit, or one made of its title, author and licence; "" where neither is known."""
     said = item.metadata

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-import numpy as np
 
 from sightsound.config import number
 from sightsound.indexing import default_workers
 from sightsound.jobs import Equipment, Job, Preparation, Read
 from sightsound.media import Wanted
 from sightsound.opening import Sources
+from sightsound.previews import FILM_MOMENT, Jpeg
 from sightsound.registry import registry
 from sightsound.types import ImageInput, Item
 from sightsound.workers import Workers
 
 SIDE = 400
 """Pixels of a thumbnail's longer side."""
-FILM_MOMENT = 1.0
-"""The second of a film that is shown where no other is asked for."""
-
-
-def thumbnail(image: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    """uint8 (h, w, 3) -> a small JPEG without metadata."""
-    from PIL import Image
-
-    small = Image.fromarray(image)
-    small.thumbnail((SIDE, SIDE))
-    out = io.BytesIO()
-    small.save(out, "JPEG", quality=82)
-    return out.getvalue()
-
-
-_PREPARATION = Preparation("thumbnail", "image", thumbnail)
+_PREPARATION = Preparation("thumbnail", "image", Jpeg(SIDE, SIDE))
 
 
 def thumbnails(items: Sequence[Item], sources: Sources, moments: Mapping[str, float] | None = None) -> dict[str, bytes]:

@@ -8,47 +8,36 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing as mp
-import os
 import pickle
-import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 from sightsound.ahead import Opened, jobs
+from sightsound.children import GOT_ON, READY, STARTS, Saying, confine, died, end, too_slow, why
 from sightsound.config import number
-from sightsound.errors import MediaError, PluginError, SightsoundError
+from sightsound.errors import MediaError, PluginError
 from sightsound.jobs import LONG, Equipment, Failed, Job, Read, read_item
-from sightsound.registry import explain
 from sightsound.waiting import Waiting
 
 AHEAD = 2
 """Jobs given to a child at once, so that it need not wait for the parent between two files; more, where it fetches the
 next ones while it reads one."""
-STARTS = 3
-"""Processes that die before they are ready, one after the other, until it is given up: one may have been killed."""
-NICE = 10
 QUEUE = 64
 """Results that may wait for the caller."""
 QUEUE_BYTES = 64 << 20
 """What they may take of memory."""
-READY, GOT_ON = "ready", "got on"
-SAY_EVERY = 1.0
-"""Seconds between two messages of a child that it gets on."""
 
 
 def _child(connection: Connection, equipment: Equipment) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _limit_memory(equipment.memory)
-    _give_way()
+    confine(equipment.memory)
     connection.send(READY)
     with contextlib.suppress(EOFError, OSError):
         for job, opened in jobs(connection, equipment.source):
-            for result in _results(job, equipment, _Saying(connection), opened):
+            for result in _results(job, equipment, Saying(connection), opened):
                 connection.send(result)
 
 
@@ -56,49 +45,8 @@ def _results(job: Job, equipment: Equipment, got_on: Callable[[], None], opened:
     """What a job comes to: its parts, or at any point that it failed."""
     try:
         yield from read_item(job, equipment, got_on, opened)
-    except MemoryError:
-        yield Failed(f"reading it takes more than {equipment.memory:.0f} MB of memory")
-    except SightsoundError as error:
-        yield Failed(str(error))
-    except OSError as error:
-        yield Failed(f"it can't be opened: {error.strerror}" if error.strerror else explain(error))
-    except Exception as error:  # whatever a hostile file brings out of a decoder
-        yield Failed(explain(error))
-
-
-class _Saying:
-    """Says to the parent that the child gets on with its job, so that it is not taken to hang."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._said = time.monotonic()
-
-    def __call__(self) -> None:
-        now = time.monotonic()
-        if now - self._said > SAY_EVERY:
-            self._said = now
-            self._connection.send(GOT_ON)
-
-
-def _limit_memory(megabytes: float) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has none; the deadline still holds
-        return
-    try:
-        now = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except OSError:  # macOS has none
-        now = 1 << 30
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (now + int(megabytes * 2**20),) * 2)
-
-
-def _give_way() -> None:
-    """Reading fills the time that encoding leaves: a model's threads wait for each other, so one that is held up by a
-    reading process holds up all."""
-    with contextlib.suppress(AttributeError, OSError):
-        os.nice(NICE)
+    except Exception as error:
+        yield Failed(why(error, equipment.memory))
 
 
 class _Worker:
@@ -128,10 +76,7 @@ class _Worker:
         self.jobs.append((task, job))
 
     def kill(self) -> None:
-        self.connection.close()
-        if self.process.is_alive():
-            self.process.kill()
-        self.process.join(5)
+        end(self.process, self.connection)
 
 
 class Workers:
@@ -179,12 +124,12 @@ class Workers:
             yield result
 
     def _collect(self, tasks: Iterator[tuple[Any, Job | None]]) -> None:
-        end: BaseException | None = None
+        ended: BaseException | None = None
         try:
             self._feed(tasks)
         except BaseException as error:  # handed to the caller, who raises it
-            end = error
-        self._put(end)
+            ended = error
+        self._put(ended)
 
     def _feed(self, tasks: Iterator[tuple[Any, Job | None]]) -> None:
         again: deque[tuple[Any, Job]] = deque()
@@ -236,12 +181,11 @@ class Workers:
                     message = worker.connection.recv_bytes()
                     result = pickle.loads(message)
                 except Exception:  # the child is gone, perhaps in the middle of a message
-                    self._bury(worker, again, _died(worker))
+                    self._bury(worker, again, died(worker.process))
                     continue
                 self._take(worker, result, len(message))
             elif time.monotonic() - worker.since > self._deadline and not worker.connection.poll():
-                far = "got no further for" if worker.got_on else "took more than"
-                self._bury(worker, again, f"reading it {far} {self._deadline:.0f} seconds")
+                self._bury(worker, again, too_slow(self._deadline, worker.got_on))
 
     def _take(self, worker: _Worker, result: Any, size: int) -> None:
         if result == READY:
@@ -282,10 +226,3 @@ def read_alone(equipment: Equipment, job: Job) -> Iterator[Read]:
                 raise MediaError(result.reason)
             if result is not None:
                 yield result
-
-
-def _died(worker: _Worker) -> str:
-    worker.process.join(5)
-    code = worker.process.exitcode
-    how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
-    return f"the process that read it died ({how})"

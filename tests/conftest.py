@@ -143,6 +143,26 @@ def client(site_app: Flask) -> FlaskClient:
 
 
 @pytest.fixture(scope="session")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """Photographs, films, sounds and a text, some with hostile words, to be searched and not changed."""
+    from mixed_media import index_mixed
+
+    return index_mixed(CommandLine(tmp_path_factory.mktemp("mixed")))
+
+
+@pytest.fixture(scope="module")
+def mixed_client(mixed: CommandLine) -> Iterator[FlaskClient]:
+    """A client of the site over these."""
+    from served import site_of
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIGHTSOUND_HOME", str(mixed.home))
+        app = site_of(mixed)
+        yield app.test_client()
+        app.extensions["sightsound"].close()
+
+
+@pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an Elasticsearch that tests share, each with collections of its own: ELASTICSEARCH_URL, or a node."""
     if given := os.environ.get("ELASTICSEARCH_URL"):

@@ -63,10 +63,12 @@ def test_the_wheel_holds_models_licences_and_types_but_no_demo_media(wheel: Path
         "sightsound/plugins/image/models/adapter.npz",
         "sightsound/plugins/text/models/all-MiniLM-L6-v2.onnx",
         "sightsound/plugins/text/background.txt",
+        "sightsound/webapp/templates/base.html",
+        "sightsound/webapp/static/site.css",
     ):
         assert wanted in names
     assert {Path(name).name for name in names if "/licenses/" in name} == {"LICENSE", "NOTICE"}
-    assert not [name for name in names if name.startswith(("core", "plugins", "tests", "examples"))]
+    assert not [name for name in names if name.startswith(("core", "plugins", "webapp", "tests", "examples"))]
 
 
 def test_the_adapters_weights_stay_small() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import PHOTOS, CommandLine
 from flask.testing import FlaskClient
+from served import site_of
 
 CAT = PHOTOS / "cat.jpg"
 
@@ -172,6 +173,21 @@ def test_a_url_is_not_fetched_unless_the_site_is_set_up_for_it(client: FlaskClie
     for path in ("/api/v1/search", "/api/v1/uploads"):
         answer = client.post(path, data={"url": "http://127.0.0.1:1/x.jpg"})
         assert answer.status_code == 403 and "fetches no URLs" in answer.json["error"]["message"]
+
+
+def test_a_bug_is_an_error_of_the_same_shape_and_tells_nothing(demo: CommandLine, client: FlaskClient) -> None:
+    app = site_of(demo)
+
+    @app.get("/api/v1/broken")
+    @app.get("/broken")
+    def broken() -> str:
+        raise RuntimeError("a secret")
+
+    answer = app.test_client().get("/api/v1/broken")
+    assert answer.status_code == 500 and answer.json is not None
+    assert answer.json["error"]["code"] == "internal_error" and "secret" not in answer.text
+    page = app.test_client().get("/broken")
+    assert page.status_code == 500 and "text/html" in page.content_type and "secret" not in page.text
 
 
 def test_answers_are_json_without_escapes(client: FlaskClient) -> None:

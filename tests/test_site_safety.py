@@ -230,6 +230,13 @@ def test_a_proxys_headers_are_believed_only_where_it_is_said(demo: CommandLine, 
     assert site_of(demo, behind_proxy=1).test_client().get("/", headers=told).status_code == 421
 
 
+def test_a_cookie_is_for_https_only_where_the_site_is(demo: CommandLine, site_app: Flask) -> None:
+    for scheme, secure in (("https", True), ("http", False)):
+        behind = site_of(demo, api_key=KEY, behind_proxy=1).test_client()
+        answer = behind.post("/sign-in", data={"key": KEY}, headers={"X-Forwarded-Proto": scheme})
+        assert ("Secure" in answer.headers["Set-Cookie"]) == secure
+
+
 # Rates
 
 

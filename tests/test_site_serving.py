@@ -188,6 +188,18 @@ def test_a_collection_that_is_damaged_is_not_ready_and_fails_in_words(
         assert "sightsound_store_up 0.0" in site("/metrics").body.decode()
 
 
+def test_a_collection_on_elasticsearch_is_served_alike(
+    sightsound: CommandLine, copy_photos: Callable[..., Path], elasticsearch: str
+) -> None:
+    there = ["--store", elasticsearch, "--collection", "served"]
+    sightsound("index", copy_photos("cat.jpg", "horse.jpg", "dog.jpg"), *there)
+    with serving(sightsound, *there) as site, ThreadPoolExecutor(20) as pool:
+        site.until_ready()
+        expected = sightsound("search", "a dog", "--limit", 5, "--json", *there).json
+        for answer in pool.map(site, [f"{SEARCH}a+dog"] * 20):
+            assert answer.status == 200 and answer.json == expected
+
+
 # Many at once
 
 

@@ -5,13 +5,23 @@ request ─► safety (host, key, rate, origin) ─► a page or the API ─► 
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlencode
-
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sightsound.webapp import api, asking, compression, errors, health, logs, metrics, picking, safety, site
+from sightsound.webapp import (
+    api,
+    asking,
+    compression,
+    errors,
+    health,
+    logs,
+    media,
+    metrics,
+    picking,
+    safety,
+    site,
+    state,
+)
 from sightsound.webapp.pages import basket, item, search
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import Site
@@ -34,19 +44,13 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     safety.register(app)
     compression.register(app)
     asking.register(app)
-    app.jinja_env.globals["media_url"] = _media_url
+    media.register(app)
+    state.register(app)
     for blueprint in (
-        *(health.pages, metrics.pages, api.pages, picking.pages),
-        *(search.pages, item.pages, basket.pages),
+        *(health.pages, metrics.pages, api.pages, picking.pages, media.pages),
+        *(search.pages, item.pages, basket.pages, state.pages),
     ):
         app.register_blueprint(blueprint)
     made.registry.call_each("register_pages", lambda plugin: {"app": app})
     return app
 
-
-def _media_url(item: dict[str, Any], width: int = 640, at: float | None = None) -> str:
-    """Where a page finds the picture of an item, as `item_object` gives it."""
-    if item["view_url"]:
-        return str(item["view_url"])
-    asked = {"w": width} | ({"at": at} if at is not None else {})
-    return f"/media/{item['id']}/thumb?{urlencode(asked)}"

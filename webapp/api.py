@@ -19,6 +19,7 @@ from sightsound.searching import Answer, FilePart, ItemPart, Query
 from sightsound.webapp.asking import Asking, asking_of, weight_of, whole
 from sightsound.webapp.errors import Refused
 from sightsound.webapp.openapi import document
+from sightsound.webapp.picking import item_of
 from sightsound.webapp.site import site
 from sightsound.webapp.uploads import Upload
 
@@ -60,7 +61,7 @@ def search_with_files() -> Response:
 def neighbours(id: str) -> Response:
     """What is most like an item, as an answer to a search by it."""
     limit, offset = whole(request.args, "limit", 20, 1, 200), whole(request.args, "offset", 0, 0, 10_000)
-    return jsonify(_told(site().search(Query((ItemPart(id),), limit=limit, offset=offset))))
+    return jsonify(_told(site().search(Query((ItemPart(item_of(id).id),), limit=limit, offset=offset))))
 
 
 @pages.get("/api/v1/facets")

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from sightsound.errors import CollectionMissing, SightsoundError
 
-PATHS = ("/api/", "/openapi.json", "/readyz", "/healthz")
+PATHS = ("/api/", "/media/", "/openapi.json", "/readyz", "/healthz")
 """What answers in JSON."""
 log = logging.getLogger("sightsound.site")
 

@@ -14,6 +14,8 @@ from sightsound.webapp.site import Site, site
 
 AGAIN = 5.0
 """Seconds after which a warm-up that failed is tried again."""
+TIDY = 3600.0
+"""Seconds between two looks for uploads that are too old."""
 EMPTY = "there is no collection yet: make one with `sightsound index FOLDER`"
 log = logging.getLogger("sightsound.site")
 pages = Blueprint("health", __name__)
@@ -26,7 +28,10 @@ class Readiness:
 
 
 class WarmUp:
-    """Opens the collection, loads what answers queries and asks one, in a thread of its own, until it succeeds."""
+    """Opens the collection, loads what answers queries and asks one, in a thread of its own, until it succeeds.
+
+    From then on the thread removes what visitors gave, at its age.
+    """
 
     def __init__(self, here: Site) -> None:
         self._site = here
@@ -69,8 +74,11 @@ class WarmUp:
                 log.exception("not ready")
             else:
                 self._now = Readiness(True)
-                return
+                break
             self._stopping.wait(AGAIN)
+        while not self._stopping.is_set():
+            self._site.uploads.forget()
+            self._stopping.wait(TIDY)
 
     def _warm(self) -> None:
         try:

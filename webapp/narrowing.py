@@ -80,20 +80,17 @@ def groups_of(counts: Counts, asking: Asking) -> list[Group]:
                 chosen[folded.get(value.casefold(), value)] = value
         for value in chosen:
             counted.setdefault(value, 0)
-        choices = [
-            Choice(
-                value,
-                label_of(field, value),
-                count,
-                value in chosen,
-                asking.toggled(field, chosen.get(value, value)).url(),
-            )
-            for value, count in counted.items()
-        ]
+        choices = [_choice(asking, field, value, count, chosen.get(value)) for value, count in counted.items()]
         if len(choices) > 1 or chosen or (choices and field not in ("kind", "source", "orientation")):
             clear = asking.without_filters(field).url() if chosen else ""
             made.append(Group(field, LABELS[field], choices, clear))
     return made
+
+
+def _choice(asking: Asking, field: str, value: str, count: int, written: str | None) -> Choice:
+    """written: the value as the URL has it, None where it is not chosen."""
+    url = asking.toggled(field, value if written is None else written).url()
+    return Choice(value, label_of(field, value), count, written is not None, url)
 
 
 def active(asking: Asking) -> list[Active]:

@@ -143,6 +143,10 @@ def _paths() -> Object:
         },
         "/api/v1/status": {"get": _operation("status", "The collections of the store.", "Status")},
         "/api/v1/failed": {"get": _operation("failed", "Items that could not be read, with reasons.", "Failed", page)},
+        "/api/v1/retry": {
+            "get": _operation("retrying", "How far the retry of what failed is, or how the last one ended.", "Retry"),
+            "post": _operation("retry", "Try again what failed, in the background.", "Retry", success=202, more=(409,)),
+        },
     }
 
 

@@ -66,7 +66,8 @@ def films_alike(here: Site, film: Item, weights: Mapping[Axis, float], limit: in
     """Films like this one. Raises UsageError for what is no film, ItemMissing for one without signatures."""
     if film.kind != "film":
         raise UsageError("Only films are compared in look, sound and meaning")
-    return similar_films(here.collection, of_item(here.collection, here.encoders, film), weights, limit=limit)
+    with here.line.place():
+        return similar_films(here.collection, of_item(here.collection, here.encoders, film), weights, limit=limit)
 
 
 def weights_of(args: Mapping[str, str]) -> dict[Axis, float]:
@@ -96,8 +97,7 @@ def export() -> Response:
     made = FORMATS[name]
     data = io.BytesIO(made.write(picks, site().sources, title).encode("utf-8", "backslashreplace"))
     stem = re.sub(r"[^\w-]+", "-", title.lower()).strip("-") or "basket"
-    kind = f"{made.media_type}; charset=utf-8"
-    return send_file(data, kind, as_attachment=True, download_name=stem + made.ending)
+    return send_file(data, made.media_type, as_attachment=True, download_name=stem + made.ending)
 
 
 @pages.post("/items/<id>/take")

@@ -57,6 +57,8 @@ ITEM: dict[str, Schema] = {
     "author": or_null(text()),
     "licence": or_null(text()),
     "page_url": or_null(text()),
+    "hotlink": {"type": "boolean", "description": "Whether it is shown by view_url alone, and no copy is kept."},
+    "content": or_null(text("The SHA-256 of its content, or null where it has no file that was read.")),
     "view_url": or_null(text("Where a page shows it from, or null where the site serves it.")),
     "date": or_null(text("ISO 8601, as much as is known.")),
     "tags": array(text()),
@@ -160,6 +162,15 @@ SCHEMAS: dict[str, Schema] = {
             "expires": number("Seconds since 1970."),
         }
     ),
+    "Retry": record(
+        {
+            "state": text(enum=["idle", "running", "done", "refused", "failed"]),
+            "total": integer("How many items had failed when it began.", 0),
+            "done": integer("How many of these were looked at again.", 0),
+            "failed": integer("How many of them failed again.", 0),
+            "message": text("Why it was refused or failed."),
+        }
+    ),
     "Status": record(
         {
             "version": VERSION,
@@ -177,6 +188,7 @@ SCHEMAS: dict[str, Schema] = {
                         ),
                         "sources": array(text()),
                         "calibrated": {"type": "boolean"},
+                        "calibrated_items": integer("How many items there were when it was last calibrated.", 0),
                         "bytes": integer("", 0),
                     }
                 )

@@ -17,9 +17,11 @@ from sightsound.errors import SightsoundError
 from sightsound.opening import SOURCES, Sources, open_store
 from sightsound.registry import Registry, registry
 from sightsound.searching import Answer, FilePart, Part, Query, ReadPart, read_part, search
+from sightsound.showing import Showing
 from sightsound.stores.base import Collection, EncoderRecord, Store
 from sightsound.webapp.metrics import Metrics
 from sightsound.webapp.queue import EncodeQueue, Line, through
+from sightsound.webapp.retrying import Retrying
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.uploads import Uploads
 
@@ -45,6 +47,8 @@ class Site:
         self._view_hosts: tuple[Sources, tuple[str, ...]] | None = None
         self._reading = threading.Semaphore(cores())
         self._read_parts: OrderedDict[object, tuple[EncoderSet, ReadPart]] = OrderedDict()
+        self._showing: Showing | None = None
+        self.retrying = Retrying()
         self.metrics = Metrics()
         self.metrics.watch(self)
         self.line = Line(settings.queue, self.metrics)
@@ -117,8 +121,22 @@ class Site:
 
         return WarmUp(self)
 
+    @property
+    def showing(self) -> Showing:
+        """What makes pictures and films to be shown."""
+        plugins = self.registry
+        with self._guard:
+            if self._showing is None:
+                self._showing = Showing(plugins)
+            return self._showing
+
     def close(self) -> None:
         self.warm_up.stop()
+        self.retrying.close()
+        with self._guard:
+            showing, self._showing = self._showing, None
+        if showing is not None:
+            showing.close()
         self.queue.close()
         with self._guard:
             if self._collection is not None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json, say
 from sightsound.cli.index import SOME_FAILED
 from sightsound.cli.progress import Bar
-from sightsound.opening import Sources
-from sightsound.registry import Registry
-from sightsound.stores.base import Collection
 from sightsound.types import file_path
+
+if TYPE_CHECKING:
+    from sightsound.reports import Report
+    from sightsound.sources import Source
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +32,9 @@ def failed_command(
     """List the items that could not be read, each with its reason."""
     with opened(store, collection) as (plugins, found):
         if retry:
-            _retry(plugins, found)
+            from sightsound.retrying import retry as try_again  # numpy is not for `--help`
+
+            try_again(plugins, found, _bar)
         failures = found.failures()
     if as_json:
         print_json([asdict(failure) for failure in failures])
@@ -43,16 +48,7 @@ def failed_command(
         raise typer.Exit(SOME_FAILED)
 
 
-def _retry(plugins: Registry, collection: Collection) -> None:
-    from sightsound.encoders import of_collection
-    from sightsound.indexing import index
-    from sightsound.reports import Options
-
-    failures = collection.failures()
-    only = frozenset(failure.uri for failure in failures)
-    affected = {failure.source for failure in failures}
-    encoders = of_collection(plugins, collection)
-    for one in Sources(plugins, collection).all():
-        if one.source.name in affected:
-            with Bar(one.source) as bar:
-                index(plugins, collection, one.source, encoders, Options(retry=True, only=only, progress=bar.show))
+@contextmanager
+def _bar(source: Source) -> Iterator[Callable[[Report], None]]:
+    with Bar(source) as bar:
+        yield bar.show

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from sightsound import Item, Learnt, Metadata, Piece, Wanted
@@ -42,6 +43,24 @@ class SoundReader:
             yield window.piece
         facts = {"format": sound.format, "rate": sound.rate, "channels": sound.channels, **sound_facts(windows)}
         yield Learnt(facts, metadata)
+
+    def plays(self, file: BinaryIO, item: Item) -> bool:
+        from sightsound.plugins.audio.decode import kind_of, open_container
+        from sightsound.plugins.video.playing import plays
+
+        kind = kind_of(file.read(64))
+        file.seek(0)
+        with open_container(file, kind.demuxer) as container:
+            return plays(container, "webm" if kind.name == "WebM" else kind.demuxer)
+
+    def remake(self, file: BinaryIO, item: Item, to: Path, got_on: Callable[[], None]) -> None:
+        from sightsound.plugins.audio.decode import kind_of, open_container
+        from sightsound.plugins.video.playing import remake
+
+        kind = kind_of(file.read(64))
+        file.seek(0)
+        with open_container(file, kind.demuxer) as container:
+            remake(container, to, got_on)
 
 
 def sound_facts(windows: Any) -> dict[str, Any]:

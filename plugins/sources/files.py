@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 
 from sightsound import Item, Metadata, file_uri
 from sightsound.errors import UsageError
+from sightsound.sources import file_revision
 from sightsound.types import ItemKind
 
 KINDS: dict[str, ItemKind] = {
@@ -34,7 +35,7 @@ def file_item(path: Path, kind: ItemKind, metadata: Metadata | None = None) -> I
 def _revision(path: Path) -> str:
     try:
         status = path.stat()
-        return f"{status.st_size}-{status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else "special"
+        return file_revision(status) if stat.S_ISREG(status.st_mode) else "special"
     except OSError:
         return "missing"
 

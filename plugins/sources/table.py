@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from sightsound import Item, Metadata, Source, file_uri
-from sightsound.errors import MediaError, SourceError
+from sightsound.errors import MediaError, MediaGone, SourceError
 from sightsound.fetching import Limits, reading_limits, safe_fetch
 from sightsound.plugins.sources.files import beside, check_options, file_item, kind_of
 from sightsound.plugins.sources.folder import TABLES
@@ -112,7 +112,7 @@ class TableSource(Source):
         try:
             return super().open(item)
         except FileNotFoundError:
-            raise MediaError(f"{self.path.name} names it, but there is no such file") from None
+            raise MediaGone(f"{self.path.name} names it, but there is no such file") from None
 
     def view_url(self, item: Item) -> str | None:
         return item.uri if item.kind != "text" and _is_remote(item.uri) else None

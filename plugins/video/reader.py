@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from sightsound import Item, Learnt, Piece, Wanted
@@ -64,6 +65,23 @@ class FilmReader:
             yield from framing.finish(film.end)
             yield _learnt(film, framing)
         yield from heard_and_said(file, container.demuxer, wanted)
+
+    def plays(self, file: BinaryIO, item: Item) -> bool:
+        from sightsound.plugins.video.containers import container_of
+        from sightsound.plugins.video.playing import plays
+        from sightsound.plugins.video.with_pyav import open_container
+
+        kind = container_of(file)
+        with open_container(file, kind.demuxer) as container:
+            return plays(container, "webm" if kind.name == "WebM" else kind.demuxer)
+
+    def remake(self, file: BinaryIO, item: Item, to: Path, got_on: Callable[[], None]) -> None:
+        from sightsound.plugins.video.containers import container_of
+        from sightsound.plugins.video.playing import remake
+        from sightsound.plugins.video.with_pyav import open_container
+
+        with open_container(file, container_of(file).demuxer) as container:
+            remake(container, to, got_on)
 
 
 def _learnt(film: Film, framing: Framing) -> Learnt:

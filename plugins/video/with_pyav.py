@@ -122,7 +122,7 @@ class PyavFilm:
         aspect = float(self._stream.sample_aspect_ratio or 1)
         self._aspect = aspect if 0.1 < aspect < 10 else 1.0
         self.width, self.height = round(frame.width * self._aspect), frame.height
-        if _turns(frame) % 2:
+        if turns(frame) % 2:
             self.width, self.height = self.height, self.width
 
     def _rgb(self, frame: Any, min_side: int) -> Picture:
@@ -132,11 +132,11 @@ class PyavFilm:
             width,
             height,
             "rgb24",
-            src_colorspace=_colours(frame),
+            src_colorspace=colours(frame),
             interpolation=Interpolation.AREA if height < frame.height else Interpolation.BICUBIC,
             threads=1,
         )
-        picture: Picture = np.rot90(small.to_ndarray(), _turns(frame))
+        picture: Picture = np.rot90(small.to_ndarray(), turns(frame))
         return np.ascontiguousarray(picture)
 
     def _note(self, seconds: float, reason: str) -> None:
@@ -158,12 +158,12 @@ def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-def _turns(frame: Any) -> int:
+def turns(frame: Any) -> int:
     """Quarter turns to the left that set it upright."""
     return int(round(frame.rotation / 90) % 4)
 
 
-def _colours(frame: Any) -> Colorspace | None:
+def colours(frame: Any) -> Colorspace | None:
     """What its colours are to be taken for where it does not say; None where it does."""
     if frame.colorspace != _UNSAID:
         return None

@@ -28,7 +28,8 @@
   document.addEventListener("pointermove", scrub);
   document.addEventListener("pointerout", (event) => {
     const frame = event.target.closest?.(".film .frame");
-    if (frame && !frame.contains(event.relatedTarget)) show(frame, null);
+    // A finger that is lifted leaves the moment it came to, to be tapped.
+    if (frame && event.pointerType !== "touch" && !frame.contains(event.relatedTarget)) show(frame, null);
   });
   document.addEventListener("focusin", (event) => {
     const link = event.target.closest?.("[data-moment]");
@@ -56,6 +57,12 @@
 
   // Pictures that can't be had.
   const lost = (image) => {
+    const tries = Number(image.dataset.tries || 0);
+    if (tries < 3 && image.matches("[data-picture]:not([data-remote])")) { // it may be on its way: 503, come again
+      image.dataset.tries = tries + 1;
+      setTimeout(() => { image.src = image.src; }, 1500 * (tries + 1));
+      return;
+    }
     const card = image.closest(".card");
     if (!card || !image.matches("[data-picture]")) {
       image.classList.add("gone");
