@@ -97,7 +97,8 @@ mount --bind "$2" out
 cp out/stubs/* stubs/
 cp out/secret secret
 [ ! -e out/disk ] || cp out/disk disk
-chroot . /usr/bin/env -i PATH=/stubs:/usr/local/bin:/usr/local/sbin:/usr/bin:/bin bash -c "$3" > out/said 2>&1 || echo $? > out/code
+path=/stubs:/usr/local/bin:/usr/local/sbin:/usr/bin:/bin
+chroot . /usr/bin/env -i PATH=$path bash -c "$3" > out/said 2>&1 || echo $? > out/code
 cp -r etc out/etc
 cp -r usr/local out/local
 cp -rp run out/run
@@ -124,7 +125,7 @@ class Machine:
 
 @pytest.fixture
 def first_start(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
-    """Runs a script with settings, and then more commands, on a machine whose disk is empty, or holds what `disk` says."""
+    """Runs a script with settings, then more commands, on a machine whose disk is empty, or holds what `disk` says."""
 
     def start(script: Path, settings: dict[str, str], *then: str, disk: str = "", secret: str = CANARY) -> Machine:
         out, room = tmp_path / "out", tmp_path / "room"
