@@ -125,7 +125,7 @@ class Machine:
 
 @pytest.fixture
 def first_start(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
-    """Runs a script with settings, then more commands, on a machine whose disk is empty or holds what `disk` says."""
+    """Runs a script with settings, then more commands, on a machine whose disk is empty, or holds what `disk` says."""
 
     def start(script: Path, settings: dict[str, str], *then: str, disk: str = "", secret: str = CANARY) -> Machine:
         out, room = tmp_path / "out", tmp_path / "room"

@@ -87,6 +87,7 @@ resource "aws_batch_compute_environment" "index" {
     instance_role       = aws_iam_instance_profile.machine.arn
     instance_type       = length(var.instance_types) > 0 ? var.instance_types : local.types
     subnets             = var.subnet_ids
+    security_group_ids  = [aws_security_group.index.id] # Batch takes these before the launch template's
 
     ec2_configuration {
       image_type = var.gpu ? "ECS_AL2023_NVIDIA" : "ECS_AL2023"
