@@ -9,7 +9,7 @@ DEMO := demo-out
 ENGINE ?= docker
 VARIANT ?= light
 
-.PHONY: demo demo-all test lint types bench elasticsearch images system clean
+.PHONY: demo demo-all test lint types bench elasticsearch images screenshots system clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +56,9 @@ images:  ## Build docker/'s images. VARIANT=light or full; ENGINE=docker, podman
 	  $(ENGINE) build --file docker/Dockerfile --target $$target --build-arg VARIANT=$(VARIANT) $(IMAGES_OPTIONS) \
 	    --tag sightsound:$$target-$(VARIANT) . || exit 1; \
 	done
+
+screenshots: $(DEV) system  ## Take pictures of the site's pages, into docs/screenshots
+	$(BIN)/python tests/screenshots.py docs/screenshots
 
 system:  ## Install the Debian packages that tests need and that are missing (as root)
 	@sh scripts/system.sh

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Installs what the tests need of the system and it lacks: for full disks, other users, terminals, Elasticsearch,
-# torchcodec, and images.
+# torchcodec, images, and the site in a browser.
 set -eu
 missing=""
 for needed in unshare=util-linux setpriv=util-linux flock=util-linux mount=mount script=bsdutils mvn=maven unzip=unzip ffmpeg=ffmpeg \
-    buildah=buildah podman=podman runc=runc debootstrap=debootstrap; do
+    buildah=buildah podman=podman runc=runc debootstrap=debootstrap chromium=chromium; do
     command -v "${needed%%=*}" >/dev/null 2>&1 || missing="$missing ${needed##*=}"
 done
 [ -z "$missing" ] && exit 0

@@ -102,6 +102,12 @@ class CommandLine:
         )
 
 
+def index_whole(line: CommandLine) -> None:
+    """The demo photographs, sounds and films, with the encoders that need no download."""
+    for table in ("media", "sounds", "films"):
+        line("index", MEDIA / f"{table}.csv", "--encoders", "starter")
+
+
 @pytest.fixture
 def sightsound(tmp_path: Path) -> CommandLine:
     home = tmp_path / "home"
@@ -121,8 +127,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     """The demo photographs, sounds and films. Tests may search this collection, not change it."""
     line = CommandLine(tmp_path_factory.mktemp("whole"))
-    for table in ("media", "sounds", "films"):
-        line("index", MEDIA / f"{table}.csv", "--encoders", "starter")
+    index_whole(line)
     return line
 
 

@@ -11,6 +11,7 @@ import pytest
 from browsing import PHONE, check_accessible, check_fits, chromium, visit
 from conftest import MEDIA, PHOTOS
 from playwright.sync_api import Browser, Page, expect
+from screenshots import take
 from served import Served
 
 pytestmark = pytest.mark.timeout(900)
@@ -235,3 +236,9 @@ def test_both_colour_schemes_are_readable(browser: Browser, whole_site: Served, 
     with visit(browser, whole_site.url, color_scheme=scheme) as made:
         made.page.goto("/?q=water")
         check_accessible(made.page)
+
+
+def test_the_pages_of_the_docs_can_be_taken_anew(browser: Browser, whole_site: Served) -> None:
+    picture = take(browser, whole_site, "search-phone")
+    assert picture.width == PHONE["width"]
+    assert len(set(picture.convert("RGB").resize((64, 64)).getdata())) > 100
