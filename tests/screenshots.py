@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -64,8 +65,11 @@ def take(browser: Browser, site: Served, name: str) -> Image.Image:
 
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as home, chromium() as browser:
-        line = CommandLine(Path(home))
+    home = Path(tempfile.gettempdir()) / "sightsound-demo"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
+    with chromium() as browser:
+        line = CommandLine(home)
         index_whole(line)
         with serving(line) as site:
             site.until_ready()
