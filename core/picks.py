@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,9 @@ from sightsound.types import Item
 MOST = 1000
 """Picks that are taken at a time."""
 TIMED = ("film", "sound")
+LATEST = 1e7
+"""Seconds that no film lasts."""
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def picks_of(collection: Collection, said: Any) -> tuple[list[Pick], list[str]]:
     if len(said) > MOST:
         raise UsageError(f"{len(said)} items are picked; at most {MOST} are taken at a time")
     spans = [_span(one) for one in said]
-    items = collection.items(dict.fromkeys(one["id"] for one in said))
+    items = collection.items(dict.fromkeys(one["id"] for one in said if _ID.fullmatch(one["id"])))
     made, gone = [], dict[str, None]()
     for one, span in zip(said, spans, strict=True):
         item = items.get(one["id"])
@@ -62,14 +65,14 @@ def _span(said: dict[str, Any]) -> Span | None:
         return None
     start, end = _seconds(said, "start"), _seconds(said, "end")
     if not 0 <= start < end:
-        raise UsageError(f"The stretch of {said['id'][:40]} ends before it begins, or begins below zero")
+        raise UsageError("A picked moment ends after it begins, and begins at 0 at the earliest")
     return Span(start, end)
 
 
 def _seconds(said: dict[str, Any], name: str) -> float:
     time = said.get(name)
-    if isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time):
-        raise UsageError(f"The times of {said['id'][:40]} are no numbers of seconds; give both start and end")
+    if isinstance(time, bool) or not isinstance(time, int | float) or not abs(time) < LATEST:
+        raise UsageError("The times of a picked moment are numbers of seconds; give both start and end")
     return float(time)
 
 

@@ -126,6 +126,7 @@ WRONG: dict[str, Any] = {
     "one time": {"picks": [{"id": GONE, "start": 1}]},
     "backwards": {"picks": [{"id": GONE, "start": 2, "end": 1}]},
     "below zero": {"picks": [{"id": GONE, "start": -1, "end": 1}]},
+    "without end": {"picks": [{"id": GONE, "start": 0, "end": 10**400}]},
     "truth": {"picks": [{"id": GONE, "start": False, "end": True}]},
 }
 
@@ -175,7 +176,7 @@ def test_rows_come_in_the_baskets_order_with_what_is_gone(mixed_client: FlaskCli
     picks = [
         {"id": film, "title": "Reef", "start": 1.5, "end": 3},
         {"id": GONE, "title": HOSTILE},
-        {"id": "../x", "title": None},
+        {"id": "\ud800../x\0", "title": None},
         {"id": cat},
         {"id": film},
     ]

@@ -42,7 +42,7 @@ def picks() -> str:
     known = iter(made)
     rows = []
     for one in said["picks"]:
-        title = str(one.get("title") or one["id"])[:200]
+        title = str(one.get("title") or one["id"])[:200].encode("utf-8", "replace").decode()
         if one["id"] in gone:
             rows.append(Row(None, title, None, None))
             continue

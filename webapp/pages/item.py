@@ -206,7 +206,7 @@ def facts_shown(one: Item) -> list[tuple[str, str]]:
     if {"width", "height"} <= facts.keys():
         shown.append(("Size", f"{facts.pop('width')} × {facts.pop('height')} pixels"))
     if isinstance(length := facts.pop("duration", None), int | float):
-        shown.append(("Length", f"{clock(length)} ({length:.1f} s)" if length < 600 else clock(length)))
+        shown.append(("Length", f"{length:.1f} s" if length < 60 else clock(round(length))))
     if isinstance(count := facts.pop("bytes", None), int | float):
         shown.append(("File", _bytes(count)))
     for name, value in facts.items():

@@ -195,8 +195,10 @@
   const marks = document.querySelector("[data-marks]");
   if (marks && player) {
     marks.hidden = false;
+    const whole = Number(timeline?.dataset.duration || 0);
     const clock = (time) => `${Math.floor(time / 60)}:${(time % 60).toFixed(1).padStart(4, "0")}`;
     const seconds = (text) => text.trim().split(":").reduce((sum, part) => 60 * sum + (part.trim() === "" ? NaN : Number(part.replace(",", "."))), 0);
+    marks.elements.end.value = clock(Math.floor(whole * 10) / 10);
     const set = (name) => {
       marks.elements[name].value = clock(player.currentTime);
     };
