@@ -41,11 +41,23 @@ provider "aws" {
 }
 """
 
-# What moto does not hold, and so would be a difference in the second plan: an instance's security groups, where it is
-# said whether it gets a public address. Nothing else is left out, and this is in the tests' copy only.
+# What moto does not hold, and so would be a difference in the second plan: an instance's security groups and address where
+# it is said whether that is public; descriptions of rules between groups; a zone's network; two settings of a service.
+# Nothing else is left out, and this is in the tests' copy only. (ami, user_data_base64: the modules' own.)
 MOTO_LACKS = {
-    "serve": ("host", ["ami", "vpc_security_group_ids"]),
-    "elasticsearch": ("node", ["ami", "user_data_base64", "vpc_security_group_ids"]),
+    ("serve", "aws_instance", "host"): ["ami", "vpc_security_group_ids"],
+    ("serve", "aws_vpc_security_group_ingress_rule", "tasks"): ["description"],
+    ("serve", "aws_vpc_security_group_egress_rule", "balancer"): ["description"],
+    ("serve", "aws_ecs_service", "site"): ["availability_zone_rebalancing", "health_check_grace_period_seconds"],
+    ("elasticsearch", "aws_instance", "node"): [
+        "ami",
+        "user_data_base64",
+        "vpc_security_group_ids",
+        "associate_public_ip_address",
+    ],
+    ("elasticsearch", "aws_vpc_security_group_ingress_rule", "clients"): ["description"],
+    ("elasticsearch", "aws_vpc_security_group_ingress_rule", "nodes"): ["description"],
+    ("elasticsearch", "aws_route53_zone", "this"): ["vpc"],
 }
 
 
@@ -168,10 +180,10 @@ def copied(to: Path, url: str) -> Path:
     found = mirror()
     where = f'filesystem_mirror {{\n    path = "{found}"\n  }}' if found else "direct {}"
     (to / "terraform.rc").write_text(f"provider_installation {{\n  {where}\n}}\n")
-    for module, (instance, ignored) in MOTO_LACKS.items():
+    for (module, kind, name), ignored in MOTO_LACKS.items():
         lifecycle = f"lifecycle {{\n    ignore_changes = [{', '.join(ignored)}]\n  }}"
-        (to / "modules" / module / "lacks_override.tf").write_text(
-            f'resource "aws_instance" "{instance}" {{\n  {lifecycle}\n}}\n'
+        (to / "modules" / module / f"{kind}_{name}_override.tf").write_text(
+            f'resource "{kind}" "{name}" {{\n  {lifecycle}\n}}\n'
         )
     for folder in (*(to / "modules").iterdir(), *(to / "examples").iterdir()):
         (folder / "moto_override.tf").write_text(OVERRIDE)
