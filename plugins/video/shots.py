@@ -74,7 +74,7 @@ class Seen:
         blocks = self.small[:h, :w] if min(h, w) else self.small[:1, :1].repeat(2, 0).repeat(2, 1)
         wide = blocks.astype(np.uint16)
         rows = wide[::2] + wide[1::2]
-        self.thumb = (rows[:, ::2] + rows[:, 1::2]).astype(np.float32) / 4
+        self.thumb = (rows[:, ::2] + rows[:, 1::2]).astype(np.float32) / np.float32(4)
 
     @cached_property
     def mean(self) -> float:
