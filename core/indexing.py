@@ -36,7 +36,7 @@ BATCH = 32
 READ_MEDIA: tuple[Medium, ...] = ("image", "audio", "shot")
 """Media that readers deliver and prepare for encoders; texts are prepared here."""
 TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description", "tag"})
-WORDS: frozenset[SegmentKind] = TEXT_KINDS | {"subtitle"}
+WORDS: frozenset[SegmentKind] = frozenset({*TEXT_KINDS, "subtitle"})
 BESIDE_FACT = "left_out"
 """The fact that says what could not be read of what lies beside an item."""
 PRUNE_LIMIT = 0.2
