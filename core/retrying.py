@@ -69,7 +69,7 @@ def main() -> None:
     try:
         collection = open_store(plugins, asked["store"]).open(asked["collection"])
         try:
-            retry(plugins, collection, watched)
+            whole = retry(plugins, collection, watched)
         finally:
             collection.close()
     except CollectionBusy as error:
@@ -77,7 +77,7 @@ def main() -> None:
     except SightsoundError as error:
         _say(end="failed", message=str(error))
     else:
-        _say(end="done", message="")
+        _say(end="done", message="", done=whole.done, failed=whole.failed)
 
 
 def _say(**what: Any) -> None:

@@ -42,6 +42,8 @@ SHOWN = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "AVIF", "BMP")
 """Formats of pictures that browsers show."""
 HEAVY = 15_000_000
 """Bytes above which even these are shown as a JPEG."""
+LAST = 0.1
+"""Seconds before the end of a film of which the picture is shown for all later ones."""
 MOST_MOMENTS = 20
 """Of one strip."""
 PICTURES, FILMS = 400, 20
@@ -78,7 +80,6 @@ class Showing:
         self._waiting = threading.BoundedSemaphore(WAITING)
         self._counted = (float("-inf"), 0)
         self._failures = _Failures()
-        self._same: set[tuple[str | int, ...]] = set()
 
     def close(self) -> None:
         self._films.close()
@@ -152,10 +153,9 @@ class Showing:
             raise MediaError(f"it can't be opened: {error.strerror}") from error
         try:
             status = os.fstat(file.fileno())
-            seen = (item.id, item.content, status.st_ino, status.st_size, status.st_mtime_ns)
-            if not has_revision(item, status) and seen not in self._same:
-                self._at_once(_name(item, f"same{hash(seen):x}".replace("-", "0")), Same(self._indexed(item, source)))
-                self._same.add(seen)
+            if not has_revision(item, status):  # it was touched, or is another: once for each state of it
+                seen = f"same-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
+                self._at_once(_name(item, seen), Same(self._indexed(item, source))).close()
         except BaseException:
             file.close()
             raise
@@ -220,9 +220,10 @@ def nearest_width(asked: int) -> int:
 
 
 def _moment(item: Item, at: float | None) -> float:
-    """A second that the film has, to the millisecond."""
+    """A second that the film has a picture at, to the millisecond."""
     wanted = FILM_MOMENT if at is None else at
-    return round(min(max(0.0, wanted), float(item.facts.get("duration") or wanted)), 3)
+    duration = float(item.facts.get("duration") or 0)
+    return round(min(wanted, max(0.0, duration - LAST)) if duration else wanted, 3)
 
 
 def _name(item: Item, what: str) -> str:

@@ -293,7 +293,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     said = Metadata(EVIL, EVIL, (EVIL, "plain"), EVIL, EVIL, "javascript:x()", "2024", "", {EVIL: EVIL})
     entries = []
     for kind in ("photo", "film", "sound", "text"):
-        uri = f"https://example.org/{kind}/{EVIL.replace('/', '')}"
+        uri = f"file:///{kind}/{EVIL.replace('/', '').replace('?', '')}"
         facts = {"width": 30, "height": 20, "duration": 70.0, "format": EVIL} if kind != "text" else {}
         item = Item(uri, kind, "1", id=item_id(uri), facts=facts).with_layers({EVIL: said})  # type: ignore[arg-type]
         passage = Segment(item.id, "subtitle", 0, 1.0, 2.0, EVIL)

@@ -263,8 +263,11 @@ def _range(size: int, etag: str) -> tuple[int, int, int]:
         return 0, size, 200
     if "If-Range" in request.headers and (condition.etag is None or condition.etag != etag):
         return 0, size, 200
-    found = asked.range_for_length(size)
-    return (*found, 206) if found is not None else (0, 0, 416)
+    start, stop = asked.ranges[0]
+    if start < 0:  # the last so many bytes, or all where there are fewer
+        start, stop = max(0, size + start), size
+    stop = size if stop is None else min(stop, size)
+    return (start, stop, 206) if start < stop else (0, 0, 416)
 
 
 def _disposition(type_: str, name: str) -> str:

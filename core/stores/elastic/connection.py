@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import elasticsearch
 from elastic_transport import TransportError
-from elasticsearch import ApiError, Elasticsearch
+from elasticsearch import ApiError, Elasticsearch, OrjsonSerializer
 
 from sightsound.config import number, public
 from sightsound.errors import ConfigError, StoreError
@@ -53,6 +53,7 @@ class Connection:
                 # Compressing a bulk takes longer than indexing it; it pays on the way to a cloud only.
                 http_compress=location.startswith(CLOUD),
                 connections_per_node=8,
+                serializer=OrjsonSerializer(),
                 # A node that failed is asked again soon: it is us who wait.
                 dead_node_backoff_factor=0.5,
                 max_dead_node_backoff=5.0,
