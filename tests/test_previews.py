@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,9 @@ def test_a_process_stays_and_is_begun_anew_where_it_was_killed(pool: Pool) -> No
     pid = pool.submit("1", doing("well")).result(60)
     assert pool.submit("2", doing("well")).result(60) == pid
     os.kill(pid, signal.SIGKILL)
-    while Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
-        pass
+    threads = Path(f"/proc/{pid}/task")
+    while Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z" or len(list(threads.iterdir())) > 1:
+        pass  # until all of it has ended
     assert pool.submit("3", doing("well")).result(60) not in (pid, 0)
 
 
@@ -269,7 +270,7 @@ def test_what_browsers_do_not_play_is_made_so(
         pictures = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video)]
         assert abs(float(audio.duration * audio.time_base) - 2) < 0.2
     assert len(pictures) == len(frames)
-    assert abs(pictures[-1][0] - 49 / 25) < 0.05
+    assert abs(pictures[-1][0] - 49 / 25) < 0.1
     early = pictures[5][1].astype(int)
     with film.open("rb") as file:
         shown = next(p for p in FilmReader().read(file, of.item, _at(0.2)) if hasattr(p, "media")).media.astype(int)
@@ -363,7 +364,8 @@ def test_a_waveform_is_high_where_the_sound_is_loud(tmp_path: Path) -> None:
 
     wave = np.concatenate([np.zeros(16_000, np.float32), tone(1), np.zeros(16_000, np.float32)])
     soundfile.write(tmp_path / "a.wav", wave, 16_000)
-    svg = Waveform(indexed(tmp_path / "a.wav", "sound"))(quietly).decode()
+    of = indexed(tmp_path / "a.wav", "sound")
+    svg = Waveform(replace(of, item=replace(of.item, facts={"duration": 3.0})))(quietly).decode()
     heights = [float(b) - float(a) for a, b in re.findall(r"M[\d.]+ ([\d.]+)V([\d.]+)", svg)]
     third = len(heights) // 3
     assert max(heights[: third - 5]) < 2

@@ -54,7 +54,7 @@ def test_the_page_tells_what_the_site_stands_on(broken: tuple[Path, CommandLine,
     assert "<dt>Photos</dt><dd>1</dd>" in page
     assert f"{PAGE + 2} items that could not be read" in page
     assert "it is not a picture of a kind that is read" in page
-    assert "&lt;b&gt;00.jpg" in page and "<b>00" not in page
+    assert "&lt;b&gt;" in page and "<b>" not in page
     assert page.count('<th scope="row"><code>') == PAGE
     rest = app.test_client().get(f"/state?offset={PAGE}").text
     assert f"{PAGE + 1} to {PAGE + 2} of {PAGE + 2}" in rest
