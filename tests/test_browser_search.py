@@ -132,7 +132,7 @@ def test_weights_and_minus_change_the_order(page: Page) -> None:
 
 def test_facets_narrow_the_answer_and_come_off_again(page: Page) -> None:
     page.goto("/")
-    kinds = page.get_by_role("complementary", name="Filters").get_by_role("link", name=re.compile("sound", re.I)).first
+    kinds = page.get_by_role("region", name="Filters").get_by_role("link", name=re.compile("sound", re.I)).first
     count = int(re.search(r"[\d,]+", kinds.inner_text())[0].replace(",", ""))  # type: ignore[index]
     kinds.click()
     page.wait_for_url(re.compile("kind=sound"))
@@ -186,7 +186,7 @@ def test_on_a_phone_it_fits_and_filters_fold_away(browser: Browser, whole_site: 
     with visit(browser, whole_site.url, viewport=PHONE, has_touch=True, is_mobile=True) as made:
         made.page.goto("/?q=a+bird")
         check_fits(made.page)
-        filters = made.page.get_by_role("complementary", name="Filters")
+        filters = made.page.get_by_role("region", name="Filters")
         expect(filters).not_to_be_visible()
         made.page.get_by_text("Filters").first.click()
         expect(filters).to_be_visible()
@@ -202,7 +202,7 @@ def test_without_javascript_words_facets_and_pages_work(browser: Browser, whole_
         page.get_by_role("button", name="Search").click()
         first = titles(page)
         assert any(re.search("owl|bird|eagle|penguin|parrot|hen|duck|cock", title, re.I) for title in first)
-        page.get_by_role("complementary", name="Filters").get_by_role("link").first.click()
+        page.get_by_role("region", name="Filters").get_by_role("link").first.click()
         assert re.search(r"[?&]q=a(\+|%20)bird", page.url) and "&" in page.url.partition("?")[2]
         assert titles(page)
         page.go_back()

@@ -133,7 +133,8 @@ def test_of_a_changed_subtitle_only_the_words_are_read_again(films: CommandLine,
     assert line("search", "zeppelin", "--json").json["hits"][0]["moments"][0]["start"] == 13
     (folder / "a.srt").unlink()
     assert "1 changed" in line("index", folder, "--video-reader", "decord").out
-    assert line("status", "--json").json["collections"] == status
+    now = line("status", "--json").json["collections"]
+    assert [one["spaces"] for one in now] == [one["spaces"] for one in status], (now, status)
     assert not line("search", "lighthouse", "--json").json["hits"][0]["probable"]
     assert line("show", path, "--json").json["facts"]["codec"] == "h264"
     assert "all is well" in line("check").out
