@@ -33,7 +33,7 @@ demo-all: $(ALL)  ## The demo with sounds and films: installs the extras, torch 
 	@SIGHTSOUND_HOME=$(DEMO) sh examples/demo-all.sh $(BIN)/sightsound $(DEMO)
 
 test: $(DEV) system  ## Run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(DEV) types  ## ruff and mypy
 	$(BIN)/ruff check .
