@@ -41,14 +41,10 @@ provider "aws" {
 }
 """
 
-<<<<<<< HEAD
-# What moto does not hold, and so would be a difference in the second plan: an instance's security groups, and its
-# address where it is said whether that is public; descriptions of rules between groups; a zone's network; two
-# settings of a service. Nothing else is left out, and this is in the tests' copy only. (ami, user_data_base64: the
-# modules' own.) ======= What moto does not hold, and so would be a difference in the second plan: an instance's
-# security groups and address where it is said whether that is public; descriptions of rules between groups; a zone's
-# network; two settings of a service. Nothing else is left out, and this is in the tests' copy only. (ami,
-# user_data_base64: the modules' own.) >>>>>>> 769ffe2
+# What moto does not hold, and so would be a difference in the second plan: an instance's security groups and
+# address where it is said whether that is public; descriptions of rules between groups; a zone's network;
+# two settings of a service.
+# Nothing else is left out, and this is in the tests' copy only. (ami, user_data_base64: the modules' own.)
 MOTO_LACKS = {
     ("serve", "aws_instance", "host"): ["ami", "vpc_security_group_ids"],
     ("serve", "aws_vpc_security_group_ingress_rule", "tasks"): ["description"],
