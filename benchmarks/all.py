@@ -17,6 +17,7 @@ import knn
 import memory
 import million
 import s3
+import serving
 import sound
 import start
 import towers
@@ -52,6 +53,8 @@ within a row, not between machines. Each ratio is of two measurements in one run
 - **S3**: the local folder's time + the server's own CPU seconds ÷ cores, since it runs on the same cores: the whole
   command `sightsound index` both times. What the server adds to each answer shall cost nothing, but overlap. Planning:
   `index --dry-run` where the collection has all objects as they are; the listings come from a small stand-in server.
+- **The site**: 50 clients that each ask for the next search as soon as they have an answer, from a process of their own on
+  the same cores; beside the search alone, in a process that is up, and beside a Flask route that answers with nothing.
 - **Start**: what Python takes to import the libraries that the command can't do without.
 
 One benchmark alone: `python benchmarks/knn.py --count 10000`.
@@ -116,6 +119,7 @@ def main() -> None:
     rows += sound.measure(240, work)
     rows += film.measure(15, 10_000, work)
     rows += s3.measure(1_000, 100_000, work)
+    rows += serving.measure(100_000, work)
     clip = towers.measure(1_000, work)
     large = million.measure(1_000_000, work)
     cluster, types = elastic.measure(100_000, work)

@@ -25,3 +25,4 @@ run similar "$media/sounds/music_japan.ogg" --kind sound --collection all --limi
 run search --sound "$media/sounds/music_japan.ogg" --collection all --limit 2 \
     --cut "$out/clips" --edl "$out/drums.edl" --csv "$out/drums.csv"
 printf '\nClips with their credits, and the cut list:\n  %s\n  %s\n' "$out/clips" "$out/drums.edl"
+printf '\nThe same in a browser:\n  SIGHTSOUND_HOME=%s %s serve --collection all\n' "$out" "$sightsound"

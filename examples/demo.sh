@@ -22,3 +22,4 @@ run search --image "$media/photos/fish9.jpg" --limit 5
 run search "a wild cat" --limit 24 --sheet "$out/wild-cats.html" --paths >/dev/null
 run similar "$media/photos/eiffeltower.jpg" --limit 24 --sheet "$out/like-the-eiffel-tower.html" --paths >/dev/null
 printf '\nContact sheets, to open in a browser:\n  %s\n  %s\n' "$out/wild-cats.html" "$out/like-the-eiffel-tower.html"
+printf '\nThe same in a browser:\n  SIGHTSOUND_HOME=%s %s serve\n' "$out" "$sightsound"
