@@ -66,7 +66,7 @@ def films_alike(here: Site, film: Item, weights: Mapping[Axis, float], limit: in
     """Films like this one. Raises UsageError for what is no film, ItemMissing for one without signatures."""
     if film.kind != "film":
         raise UsageError("Only films are compared in look, sound and meaning")
-    with here.line.place():
+    with here.line.place(), here.line.turn():
         return similar_films(here.collection, of_item(here.collection, here.encoders, film), weights, limit=limit)
 
 

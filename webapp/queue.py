@@ -26,7 +26,8 @@ Encoded = dict[str, "list[Vectors | None]"]
 
 
 class Line:
-    """At most `bound` searches are under way or waiting; of them a few run, so that they do not fight for the cores."""
+    """At most `bound` searches are under way or waiting; of them a few have a turn, so that they do not fight for the
+    cores. A file to search by is read before the turn: what reads slowly holds up no one who asks in words."""
 
     def __init__(self, bound: int, metrics: Metrics) -> None:
         self._bound = bound
@@ -38,7 +39,7 @@ class Line:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place in the line, and then a turn. Raises Refused where the line is full."""
+        """A place in the line. Raises Refused where it is full."""
         with self._guard:
             if self._inside >= self._bound:
                 self._metrics.searches.labels("refused").inc()
@@ -46,15 +47,20 @@ class Line:
                 raise Refused(message, 503, {"Retry-After": str(AGAIN_AFTER)})
             self._inside += 1
         try:
-            with self._metrics.stage("wait"):
-                self._running.acquire()
-            try:
-                yield
-            finally:
-                self._running.release()
+            yield
         finally:
             with self._guard:
                 self._inside -= 1
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A turn of one who has a place."""
+        with self._metrics.stage("wait"):
+            self._running.acquire()
+        try:
+            yield
+        finally:
+            self._running.release()
 
 
 @dataclass(frozen=True)
