@@ -129,7 +129,7 @@ class Showing:
         """The file itself, where it is local; a copy of it where it lies elsewhere and has no URL to be shown by."""
         name = _name(item, "copy")
         if item.path is not None:
-            return self._local(item, source)
+            return self.local(item, source)
         if (kept := self.cache.open(name)) is not None:
             return kept
         self._failures.check(name)
@@ -145,7 +145,8 @@ class Showing:
             self._counted = (time.monotonic(), size)
         return size
 
-    def _local(self, item: Item, source: Source) -> BinaryIO:
+    def local(self, item: Item, source: Source) -> BinaryIO:
+        """The file itself of an item that is a local file, as it was indexed."""
         try:
             file = source.open(item)
         except (FileNotFoundError, NotADirectoryError):

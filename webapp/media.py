@@ -19,6 +19,7 @@ from sightsound.showing import MOST_MOMENTS, nearest_width, picture_name
 from sightsound.sources import Source, is_hotlinked
 from sightsound.types import Item
 from sightsound.webapp.asking import whole
+from sightsound.webapp.picking import item_of
 from sightsound.webapp.site import site
 
 pages = Blueprint("media", __name__, url_prefix="/media")
@@ -29,7 +30,6 @@ POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 MAKING_SECONDS = 5
 """After which a page asks again for what is being made."""
 WIDEST = 100_000
-_ID = re.compile(r"[0-9a-f]{32}")
 _VERSION = 16
 """Hex digits of the content that URLs name."""
 UNKNOWN = "application/octet-stream"
@@ -115,11 +115,8 @@ def file(id: str) -> Response:
 
 def _item(id: str) -> tuple[Item, Source]:
     """Raises ItemMissing."""
-    here = site()
-    item = here.collection.items([id]).get(id) if _ID.fullmatch(id) else None
-    if item is None:
-        raise ItemMissing("There is no such item in this collection")
-    return item, here.sources.of(item)
+    item = item_of(id)
+    return item, site().sources.of(item)
 
 
 def _copied(id: str) -> tuple[Item, Source]:
