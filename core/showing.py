@@ -76,8 +76,9 @@ class Showing:
         self.cache = PreviewCache(cache_folder() / "previews", number("previews_megabytes") * 1e6)
         memory, deadline = number("memory"), number("deadline")
         self._memory = memory
-        self._pictures = Pool(default_workers(), PICTURES, Limits(deadline, memory))
-        self._films = Pool(1, FILMS, Limits(deadline, memory, number("preview_minutes") * 60))
+        limits = Limits(deadline, memory, number("preview_minutes") * 60)
+        self._pictures = Pool(default_workers(), PICTURES, limits)
+        self._films = Pool(1, FILMS, limits)
         self._waiting = threading.BoundedSemaphore(WAITING)
         self._counted = (float("-inf"), 0)
         self._failures = _Failures()

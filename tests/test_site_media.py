@@ -225,6 +225,8 @@ def test_several_parts_and_what_is_no_part_give_the_whole(asked: str, app: Flask
 def test_a_part_beyond_the_end_is_refused_and_one_of_another_version_is_whole(app: Flask, browser: FlaskClient) -> None:
     where = url(app, "bark.ogg", "file")
     size = len(browser.get(where).data)
+    told = browser.head(where, headers={"Range": "bytes=0-9"})
+    assert (told.status_code, told.headers["Content-Length"]) == (200, str(size)), "only GET has ranges"
     beyond = browser.get(where, headers={"Range": f"bytes={size}-"})
     assert (beyond.status_code, beyond.headers["Content-Range"], beyond.data) == (416, f"bytes */{size}", b"")
     tag = browser.head(where).headers["ETag"]

@@ -260,7 +260,8 @@ def test_without_a_key_only_this_machine_is_answered(client: FlaskClient, demo: 
 
 def test_a_proxy_of_this_machine_does_not_make_everyone_local(demo: CommandLine, site_app: Flask) -> None:
     behind = site_of(demo, behind_proxy=1).test_client()
-    for client, status in (("192.0.2.7", 403), ("127.0.0.1", 200), ("::ffff:127.0.0.1", 200), ("::1f", 403), ("x", 403)):
+    forwarded = {"192.0.2.7": 403, "127.0.0.1": 200, "::ffff:127.0.0.1": 200, "::1f": 403, "x": 403}
+    for client, status in forwarded.items():
         assert behind.get("/", headers={"X-Forwarded-For": client}).status_code == status, client
     assert site_of(demo).test_client().get("/", environ_base={"REMOTE_ADDR": "::ffff:127.0.0.1"}).status_code == 200
 
@@ -393,3 +394,15 @@ def test_pages_show_what_the_sources_say_and_nothing_else() -> None:
     assert "img-src 'self' blob: https: http:;" in policy(["*"])
     assert "script-src 'self';" in policy(["evil.example; script-src *", "a b", "'unsafe-inline'"])
     assert "unsafe" not in policy(["'unsafe-inline'"])
+
+
+# What is logged
+
+
+def test_a_path_can_t_write_lines_of_its_own_into_the_log(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "sightsound.site"):
+        client.get("/item/a%0aGET%20/forged%20200")
+    assert [record.getMessage().count("\n") for record in caplog.records] == [0]
+    assert "a\\nGET" in caplog.records[0].getMessage()

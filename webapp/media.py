@@ -256,7 +256,7 @@ class _Part:
 def _range(size: int, etag: str) -> tuple[int, int, int]:
     """(first byte, the one after the last, HTTP status) of what is asked for. Of several ranges, all is sent."""
     asked, condition = request.range, request.if_range
-    if asked is None or len(asked.ranges) != 1 or asked.units != "bytes":
+    if request.method != "GET" or asked is None or len(asked.ranges) != 1 or asked.units != "bytes":
         return 0, size, 200
     if "If-Range" in request.headers and (condition.etag is None or condition.etag != etag):
         return 0, size, 200
