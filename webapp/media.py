@@ -15,7 +15,7 @@ from werkzeug.wsgi import wrap_file
 from sightsound import dead
 from sightsound.errors import ItemMissing, MediaGone, UsageError
 from sightsound.previews import TYPES
-from sightsound.showing import MOST_MOMENTS, nearest_width, picture_name
+from sightsound.showing import MOST_MOMENTS, kept_name, nearest_width, picture_name
 from sightsound.sources import Source, is_hotlinked
 from sightsound.types import Item
 from sightsound.webapp.asking import whole
@@ -74,7 +74,7 @@ def strip(id: str) -> Response:
     """A JPEG of `n` moments of a film, side by side."""
     item, source = _copied(id)
     count = whole(request.args, "n", 8, 1, MOST_MOMENTS)
-    etag = f"{item.content}-strip{count}"
+    etag = kept_name(item, f"strip{count}.jpg")
     with _noting_gone(item):
         return _unchanged(item, etag) or _sent(site().showing.strip(item, source, count), item, etag, "image/jpeg")
 
@@ -83,7 +83,7 @@ def strip(id: str) -> Response:
 def waveform(id: str) -> Response:
     """An SVG of a sound, as wide and high as it is shown."""
     item, source = _copied(id)
-    etag = f"{item.content}-waveform"
+    etag = kept_name(item, "wave.svg")
     with _noting_gone(item):
         return _unchanged(item, etag) or _sent(site().showing.waveform(item, source), item, etag, "image/svg+xml")
 
@@ -171,14 +171,15 @@ def _original(item: Item, source: Source) -> Response:
 
 def _made(found: BinaryIO, item: Item) -> Response:
     """What was made for browsers: a JPEG, or by its first bytes an MP4 or a WebM."""
-    if (unchanged := _unchanged(item, f"{item.content}-preview")) is not None:
+    etag = kept_name(item, "made")
+    if (unchanged := _unchanged(item, etag)) is not None:
         found.close()
         return unchanged
     webm = found.read(4) == b"\x1a\x45\xdf\xa3"
     found.seek(0)
     kind = {"film": "video", "sound": "audio"}.get(item.kind, "")
     type_ = f"{kind}/{'webm' if webm else 'mp4'}" if kind else "image/jpeg"
-    return _sent(found, item, f"{item.content}-preview", type_)
+    return _sent(found, item, etag, type_)
 
 
 def _making() -> Response:

@@ -24,6 +24,7 @@ from sightsound.webapp.queue import EncodeQueue, Line, through
 from sightsound.webapp.retrying import Retrying
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.uploads import Uploads
+from sightsound.webapp.wholecounts import WholeCounts
 
 if TYPE_CHECKING:
     from sightsound.webapp.health import WarmUp
@@ -52,6 +53,7 @@ class Site:
         self._read_parts: OrderedDict[object, tuple[EncoderSet, ReadPart]] = OrderedDict()
         self._showing: Showing | None = None
         self.retrying = Retrying()
+        self.whole_counts = WholeCounts(lambda: self.collection.facets())
         self.metrics = Metrics()
         self.metrics.watch(self)
         self.line = Line(settings.queue, self.metrics)
@@ -61,8 +63,9 @@ class Site:
     def registry(self) -> Registry:
         return registry()
 
-    @property
+    @cached_property
     def store(self) -> Store:
+        """Opened once: a cluster's is a client with connections of its own. Raises StoreError; the next asks anew."""
         return open_store(self.registry, self.settings.store)
 
     @property
