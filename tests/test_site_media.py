@@ -417,3 +417,10 @@ def test_the_server_sends_parts_and_wholes_alike(served: Served, app: Flask, bro
     assert served(where, method="HEAD").body == b""
     thumb = served(url(app, "plain.mp4", "thumb?at=1.5"))
     assert thumb.status == 200 and is_colour(picture(thumb.body), BLUE, (100, 100))
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//elsewhere", "http://[", None])
+def test_no_page_shows_what_lies_at_an_address_that_is_none(url: str | None) -> None:
+    item = {"id": "0" * 32, "hotlink": True, "view_url": url, "content": ""}
+    assert media_url(item) == ""
+    assert media_url({**item, "view_url": "https://images.example/a.jpg"}) == "https://images.example/a.jpg"

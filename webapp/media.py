@@ -19,6 +19,7 @@ from sightsound.showing import MOST_MOMENTS, kept_name, nearest_width, picture_n
 from sightsound.sources import Source, is_hotlinked
 from sightsound.types import Item
 from sightsound.webapp.asking import whole
+from sightsound.webapp.links import safe_link
 from sightsound.webapp.picking import item_of
 from sightsound.webapp.site import site
 
@@ -48,7 +49,7 @@ def media_url(
     what: `thumb`, `preview`, `file`, `waveform.svg` or `strip`. at: the second of a film. n: moments of a strip.
     """
     if item["hotlink"]:
-        return str(item["view_url"] or "")
+        return safe_link(item["view_url"])
     asked: dict[str, Any] = {"w": width} if what == "thumb" else {}
     asked |= {"at": round(at, 2)} if at is not None else {}
     asked |= {"n": n} if n is not None else {}
@@ -148,8 +149,8 @@ def _noting_gone(item: Item) -> Iterator[None]:
 
 def _elsewhere(item: Item, source: Source) -> Response:
     """A redirect to where the item lies: a signed URL holds for a while only."""
-    url = source.view_url(item)
-    if not url or not url.startswith(("https://", "http://")):
+    url = safe_link(source.view_url(item))
+    if not url:
         raise ItemMissing("This item lies elsewhere, and has no URL to be shown by")
     answer = Response(status=302)
     answer.location = url

@@ -22,6 +22,8 @@ MOST_AT_ONCE = 256
 """Inputs that are encoded in one batch."""
 AGAIN_AFTER = 2
 """Seconds after which one who was sent away may come again."""
+ENDING = 30.0
+"""Seconds that what is being encoded has when the site is ended."""
 Encoded = dict[str, "list[Vectors | None]"]
 
 
@@ -105,7 +107,7 @@ class EncodeQueue:
             self._closed = True
             self._changed.notify()
         if self._thread:
-            self._thread.join()
+            self._thread.join(ENDING)  # an encoder that hangs does not keep the site from ending
 
     def _encode_all(self) -> None:
         while batch := self._next():
