@@ -27,6 +27,20 @@ from sightsound.webapp.uploads import TooLarge, Uploads
 KEY = "a-key-of-the-tests-0123456789"
 CAT = PHOTOS / "cat.jpg"
 HEALTH = ("/healthz", "/readyz")
+UP = (
+    *("../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..%252f", "..\\", "..%5c", "....//", "..;/", "..%00/", "%c0%ae%c0%ae/"),
+    *("/../", "./../", "..%ef%bc%8f"),
+)
+"""Ways to write that a path goes up."""
+SECRETS = {
+    "etc/passwd": b"root:",
+    "webapp/__init__.py": b"def create_app",
+    "__init__.py": b"def create_app",
+    "templates/error.html": b"{% block",
+    "collections/default/collection.sqlite": b"SQLite format",
+}
+"""What lies above the site's own files, and what would show that it was given away."""
+CLIMBS = [f"{up * depth}{target}" for up in UP for depth in range(1, 9) for target in SECRETS]
 PAYLOADS = (
     "../../../../etc/passwd",
     "..%2f..%2f..%2fetc%2fpasswd",
@@ -109,6 +123,20 @@ def test_no_route_fails_of_what_it_is_asked(payload: str, site_app: Flask, clien
                 assert "x=y" not in str(answer.headers.get("Set-Cookie"))
                 if answer.status_code >= 400 and path.startswith("/api/") and method != "HEAD":
                     assert set(answer.json["error"]) == {"code", "message"}
+
+
+def test_no_path_leads_out_of_the_site(site_app: Flask, client: FlaskClient) -> None:
+    assert len(CLIMBS) >= 500
+    open_ended = [rule for rule in routes(site_app) if rule.arguments]
+    static = next(rule for rule in open_ended if rule.endpoint == "static")
+    for number, climb in enumerate(CLIMBS):
+        rule = open_ended[number % len(open_ended)]
+        method = methods(rule)[number % len(methods(rule))]
+        bare = "/" + climb.lstrip("/")
+        for path, how in ((address(rule, climb), method), (address(static, climb), "GET"), (bare, "GET")):
+            answer = client.open(path, method=how)
+            assert answer.status_code < 500, f"{how} {path}"
+            assert not any(secret in answer.data for secret in SECRETS.values()), path
 
 
 @pytest.mark.parametrize(
