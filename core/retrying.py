@@ -49,6 +49,7 @@ def retry(
 
 def main() -> None:
     """What stdin says: {"store", "collection"}. Lines: {"done", "failed"}…, then {"end", "message"}."""
+    say = _telling()
     asked = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     plugins, before = registry(), Report()
@@ -61,7 +62,7 @@ def main() -> None:
         def show(report: Report) -> None:
             nonlocal last
             last = report
-            _say(done=before.done + report.done, failed=before.failed + report.failed)
+            say(done=before.done + report.done, failed=before.failed + report.failed)
 
         yield show
         before = before + last
@@ -73,15 +74,22 @@ def main() -> None:
         finally:
             collection.close()
     except CollectionBusy as error:
-        _say(end="refused", message=str(error))
+        say(end="refused", message=str(error))
     except SightsoundError as error:
-        _say(end="failed", message=str(error))
+        say(end="failed", message=str(error))
     else:
-        _say(end="done", message="", done=whole.done, failed=whole.failed)
+        say(end="done", message="", done=whole.done, failed=whole.failed)
 
 
-def _say(**what: Any) -> None:
-    print(json.dumps(what), flush=True)
+def _telling() -> Callable[..., None]:
+    """Writes a line on stdout. What libraries print goes to stderr from here on, so that it is no line among these."""
+    lines = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(**what: Any) -> None:
+        print(json.dumps(what), file=lines, flush=True)
+
+    return say
 
 
 def _end_with_parent() -> None:

@@ -76,8 +76,9 @@ class Showing:
         self.cache = PreviewCache(cache_folder() / "previews", number("previews_megabytes") * 1e6)
         memory, deadline = number("memory"), number("deadline")
         self._memory = memory
-        self._pictures = Pool(default_workers(), PICTURES, Limits(deadline, memory))
-        self._films = Pool(1, FILMS, Limits(deadline, memory, number("preview_minutes") * 60))
+        limits = Limits(deadline, memory, number("preview_minutes") * 60)
+        self._pictures = Pool(default_workers(), PICTURES, limits)
+        self._films = Pool(1, FILMS, limits)
         self._waiting = threading.BoundedSemaphore(WAITING)
         self._counted = (float("-inf"), 0)
         self._failures = _Failures()
@@ -99,13 +100,13 @@ class Showing:
         if item.kind != "film" or not duration:
             raise MediaError("only a film that was read to its end has moments")
         moments = tuple(round((place + 0.5) * duration / count, 3) for place in range(count))
-        return self._at_once(_name(item, f"strip{count}.jpg"), Strip(self._indexed(item, source), moments))
+        return self._at_once(kept_name(item, f"strip{count}.jpg"), Strip(self._indexed(item, source), moments))
 
     def waveform(self, item: Item, source: Source) -> BinaryIO:
         """An SVG of a sound."""
         if item.kind != "sound":
             raise MediaError(f"a {item.kind} has no waveform")
-        return self._at_once(_name(item, "wave.svg"), Waveform(self._indexed(item, source)))
+        return self._at_once(kept_name(item, "wave.svg"), Waveform(self._indexed(item, source)))
 
     def preview(self, item: Item, source: Source) -> BinaryIO | Way:
         """What a browser can show or play of an item: a file, `original` where the item's own file will do, or
@@ -115,11 +116,11 @@ class Showing:
         if item.kind == "photo":
             fits = item.facts.get("format") in SHOWN and item.facts.get("bytes", 0) <= HEAVY
             return "original" if fits else self.picture(item, source, LARGE)
-        name = _name(item, "made")
+        name = kept_name(item, "made")
         if (kept := self.cache.open(name)) is not None:
             return kept
         indexed = self._indexed(item, source)
-        if self._at_once(_name(item, "plays"), Plays(indexed)).read() == _YES:
+        if self._at_once(kept_name(item, "plays"), Plays(indexed)).read() == _YES:
             return "original"
         self._failures.check(name)
         self._films.submit(name, self._noting(name, lambda do: self._keep(do, name, lambda to: Remade(indexed, to))))
@@ -127,9 +128,9 @@ class Showing:
 
     def original(self, item: Item, source: Source) -> BinaryIO | Literal["making"]:
         """The file itself, where it is local; a copy of it where it lies elsewhere and has no URL to be shown by."""
-        name = _name(item, "copy")
+        name = kept_name(item, "copy")
         if item.path is not None:
-            return self._local(item, source)
+            return self.local(item, source)
         if (kept := self.cache.open(name)) is not None:
             return kept
         self._failures.check(name)
@@ -145,7 +146,8 @@ class Showing:
             self._counted = (time.monotonic(), size)
         return size
 
-    def _local(self, item: Item, source: Source) -> BinaryIO:
+    def local(self, item: Item, source: Source) -> BinaryIO:
+        """The file itself of an item that is a local file, as it was indexed."""
         try:
             file = source.open(item)
         except (FileNotFoundError, NotADirectoryError):
@@ -156,7 +158,7 @@ class Showing:
             status = os.fstat(file.fileno())
             if not has_revision(item, status):  # it was touched, or is another: once for each state of it
                 seen = f"same-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
-                self._at_once(_name(item, seen), Same(self._indexed(item, source))).close()
+                self._at_once(kept_name(item, seen), Same(self._indexed(item, source))).close()
         except BaseException:
             file.close()
             raise
@@ -212,7 +214,7 @@ _YES, _NO = b"yes", b"no"
 def picture_name(item: Item, width: int, at: float | None = None) -> str:
     """How the picture is kept, and its ETag: the same for the same content."""
     moment = f"-{round(_moment(item, at) * 1000)}" if item.kind == "film" else ""
-    return _name(item, f"{width}{moment}.jpg")
+    return kept_name(item, f"{width}{moment}.jpg")
 
 
 def nearest_width(asked: int) -> int:
@@ -227,7 +229,8 @@ def _moment(item: Item, at: float | None) -> float:
     return round(min(wanted, max(0.0, duration - LAST)) if duration else wanted, 3)
 
 
-def _name(item: Item, what: str) -> str:
+def kept_name(item: Item, what: str) -> str:
+    """How something made of an item is kept: the same for the same content. Raises MediaError where none was read."""
     content = own_content(item.content)
     if len(content) != 64 or not content.isalnum():
         raise MediaError(item.reason or "nothing of it could be read")

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import PHOTOS, CommandLine
 from flask.testing import FlaskClient
 from served import site_of
+
+from sightsound.config import cores
+from sightsound.searching import ReadPart
+from sightsound.webapp import site as site_module
+from sightsound.webapp.site import READ_WAITING, Site
 
 CAT = PHOTOS / "cat.jpg"
 
@@ -194,3 +202,31 @@ def test_answers_are_json_without_escapes(client: FlaskClient) -> None:
     answer = client.get("/api/v1/search?q=a+boat&limit=1")
     assert answer.content_type == "application/json"
     assert json.loads(answer.data)["version"] == 1
+
+
+def test_files_that_read_slowly_hold_up_no_words(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    paging = f"/api/v1/search?part=upload:1:{client.post('/api/v1/uploads', data={'file': file()}).json['id']}"
+    assert client.get(paging).status_code == 200
+    slow = [CAT.read_bytes() + bytes([number]) for number in range(cores() + READ_WAITING + 1)]
+    kept = [client.post("/api/v1/uploads", data={"file": (io.BytesIO(one), "x")}).json["id"] for one in slow]
+    *waiting, last = [f"/api/v1/search?part=upload:1:{id}" for id in kept]
+    read, go_on = site_module.read_part, threading.Event()
+
+    def slowly(*asked: Any) -> ReadPart:
+        assert go_on.wait(120)
+        return read(*asked)
+
+    monkeypatch.setattr(site_module, "read_part", slowly)
+    here: Site = client.application.extensions[site_module.EXTENSION]
+    with ThreadPoolExecutor(len(waiting)) as pool:
+        try:
+            asked = [pool.submit(client.application.test_client().get, url) for url in waiting]
+            while here._to_read._value:
+                assert not any(one.done() for one in asked)
+            assert client.get("/api/v1/search?q=a+boat").status_code == 200
+            assert client.get(paging + "&offset=1").status_code == 200, "it was read before"
+            refused = client.get(last)
+            assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
+        finally:
+            go_on.set()
+        assert {one.result().status_code for one in asked} == {200}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from mixed_media import HOSTILE, named
 from served import site_of
 from stock_server import UnsplashApi, picture, serving
 from web_server import Answer
+
+from sightsound.webapp import picking
 
 GONE = "0" * 32
 
@@ -260,3 +263,41 @@ def test_an_original_that_is_gone_or_not_granted_says_so(
         assert later.status_code == 503 and 0 < int(later.headers["Retry-After"]) <= 3601
         page = client.post(f"/item/{second['id']}/take")
         assert page.status_code == 503 and "grants no more requests" in page.text
+
+
+def test_few_contact_sheets_are_made_at_once(
+    mixed_client: FlaskClient, mixed: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picking, "_sheets", threading.Semaphore(1))
+    pick = [{"id": named(mixed, "photos/giraffe.jpg")}]
+    with picking._one_of_few_sheets():
+        refused = export(mixed_client, "sheet", pick)
+        assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
+        assert export(mixed_client, "csv", pick).status_code == 200, "a table costs little"
+    assert export(mixed_client, "sheet", pick).status_code == 200
+
+
+@pytest.mark.parametrize("url", ["/api/v1/items", "/api/v1/export?format=csv", "/basket/picks"])
+def test_json_that_never_ends_is_refused(url: str, mixed_client: FlaskClient) -> None:
+    for body in ("[" * 100_000, '{"picks":' + "[" * 100_000, '{"ids":' + "[" * 100_000):
+        assert mixed_client.post(url, data=body, content_type="application/json").status_code == 400
+
+
+def test_what_took_the_place_of_a_file_is_not_given_away(
+    sightsound: CommandLine, copy_photos: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy_photos("cat.jpg", "dog.jpg")
+    sightsound("index", folder)
+    secret = tmp_path / "secret"
+    secret.write_text("nobody's business")
+    (folder / "cat.jpg").unlink()
+    (folder / "cat.jpg").symlink_to(secret)
+    monkeypatch.setenv("SIGHTSOUND_HOME", str(sightsound.home))
+    app = site_of(sightsound)
+    try:
+        ids = {hit["title"]: hit["id"] for hit in app.test_client().get("/api/v1/search?kind=photo").json["hits"]}
+        taken = [app.test_client().post(f"/api/v1/items/{id}/take") for id in (ids["cat.jpg"], ids["dog.jpg"])]
+        assert [one.status_code for one in taken] == [422, 200]
+        assert b"nobody" not in taken[0].data and taken[1].data == (folder / "dog.jpg").read_bytes()
+    finally:
+        app.extensions["sightsound"].close()

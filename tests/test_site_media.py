@@ -225,6 +225,8 @@ def test_several_parts_and_what_is_no_part_give_the_whole(asked: str, app: Flask
 def test_a_part_beyond_the_end_is_refused_and_one_of_another_version_is_whole(app: Flask, browser: FlaskClient) -> None:
     where = url(app, "bark.ogg", "file")
     size = len(browser.get(where).data)
+    told = browser.head(where, headers={"Range": "bytes=0-9"})
+    assert (told.status_code, told.headers["Content-Length"]) == (200, str(size)), "only GET has ranges"
     beyond = browser.get(where, headers={"Range": f"bytes={size}-"})
     assert (beyond.status_code, beyond.headers["Content-Range"], beyond.data) == (416, f"bytes */{size}", b"")
     tag = browser.head(where).headers["ETag"]
@@ -415,3 +417,10 @@ def test_the_server_sends_parts_and_wholes_alike(served: Served, app: Flask, bro
     assert served(where, method="HEAD").body == b""
     thumb = served(url(app, "plain.mp4", "thumb?at=1.5"))
     assert thumb.status == 200 and is_colour(picture(thumb.body), BLUE, (100, 100))
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//elsewhere", "http://[", None])
+def test_no_page_shows_what_lies_at_an_address_that_is_none(url: str | None) -> None:
+    item = {"id": "0" * 32, "hotlink": True, "view_url": url, "content": ""}
+    assert media_url(item) == ""
+    assert media_url({**item, "view_url": "https://images.example/a.jpg"}) == "https://images.example/a.jpg"

@@ -18,6 +18,7 @@ from web_server import Answer, serve
 from werkzeug.routing import Rule
 
 from sightsound.errors import ItemMissing
+from sightsound.webapp.health import Readiness, WarmUp
 from sightsound.webapp.rates import Buckets
 from sightsound.webapp.safety import policy
 from sightsound.webapp.settings import MEGABYTE, UploadLimits
@@ -26,6 +27,20 @@ from sightsound.webapp.uploads import TooLarge, Uploads
 KEY = "a-key-of-the-tests-0123456789"
 CAT = PHOTOS / "cat.jpg"
 HEALTH = ("/healthz", "/readyz")
+UP = (
+    *("../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..%252f", "..\\", "..%5c", "....//", "..;/", "..%00/", "%c0%ae%c0%ae/"),
+    *("/../", "./../", "..%ef%bc%8f"),
+)
+"""Ways to write that a path goes up."""
+SECRETS = {
+    "etc/passwd": b"root:",
+    "webapp/__init__.py": b"def create_app",
+    "__init__.py": b"def create_app",
+    "templates/error.html": b"{% block",
+    "collections/default/collection.sqlite": b"SQLite format",
+}
+"""What lies above the site's own files, and what would show that it was given away."""
+CLIMBS = [f"{up * depth}{target}" for up in UP for depth in range(1, 9) for target in SECRETS]
 PAYLOADS = (
     "../../../../etc/passwd",
     "..%2f..%2f..%2fetc%2fpasswd",
@@ -110,6 +125,20 @@ def test_no_route_fails_of_what_it_is_asked(payload: str, site_app: Flask, clien
                     assert set(answer.json["error"]) == {"code", "message"}
 
 
+def test_no_path_leads_out_of_the_site(site_app: Flask, client: FlaskClient) -> None:
+    assert len(CLIMBS) >= 500
+    open_ended = [rule for rule in routes(site_app) if rule.arguments]
+    static = next(rule for rule in open_ended if rule.endpoint == "static")
+    for number, climb in enumerate(CLIMBS):
+        rule = open_ended[number % len(open_ended)]
+        method = methods(rule)[number % len(methods(rule))]
+        bare = "/" + climb.lstrip("/")
+        for path, how in ((address(rule, climb), method), (address(static, climb), "GET"), (bare, "GET")):
+            answer = client.open(path, method=how)
+            assert answer.status_code < 500, f"{how} {path}"
+            assert not any(secret in answer.data for secret in SECRETS.values()), path
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "a b", "localhost@x"]
 )
@@ -157,6 +186,16 @@ def test_no_change_is_made_for_another_sites_page(
         assert answer.status_code == 403, f"{method} {rule}"
 
 
+def test_another_sites_page_may_link_here_and_embeds_nothing(client: FlaskClient, item: str) -> None:
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    link = {**elsewhere, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    for path in ("/?q=boat", "/api/v1/search?q=boat", f"/item/{item}/neighbours", "/state"):
+        assert client.get(path, headers=link).status_code == 200, path
+        for mode, dest in (("no-cors", "image"), ("cors", "empty"), ("navigate", "iframe")):
+            embedded = {**elsewhere, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+            assert client.get(path, headers=embedded).status_code == 403, f"{path} as {dest}"
+
+
 @pytest.mark.parametrize("headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"}])
 def test_own_pages_and_programs_may_change(headers: dict[str, str], client: FlaskClient) -> None:
     answer = client.post("/api/v1/uploads", data={"file": (io.BytesIO(CAT.read_bytes()), "x")}, headers=headers)
@@ -194,8 +233,32 @@ def test_signing_in_leaves_a_cookie_that_opens_the_pages(locked: FlaskClient) ->
     right = locked.post("/sign-in?next=/%3Fq%3Dboat", data={"key": KEY})
     assert (right.status_code, right.location) == (303, "/?q=boat")
     cookie = right.headers["Set-Cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and KEY not in cookie
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and KEY not in cookie
     assert locked.get("/?q=boat").status_code == 200
+
+
+def test_keys_are_not_tried_without_end(demo: CommandLine, site_app: Flask) -> None:
+    client = site_of(demo, api_key=KEY, rate=0.01, burst=30).test_client()
+    wrong = {"Authorization": "Bearer not-the-key-of-the-site"}
+    assert [client.get("/api/v1/status", headers=wrong).status_code for _ in range(4)] == [401, 401, 401, 429]
+
+
+def test_who_is_refused_is_told_nothing_of_the_collection(
+    demo: CommandLine, site_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = site_of(demo, api_key=KEY, store=str(demo.home / "secret-folder"))
+    here, client = app.extensions["sightsound"], app.test_client()
+    monkeypatch.setattr(type(here), "view_hosts", ("images.secret.example",))
+    for page in (client.get("/sign-in"), client.get("/", headers={"Host": "evil.example"})):
+        assert "secret" not in page.headers["Content-Security-Policy"]
+    ready = Readiness(False, "secret-folder can't be read")
+    monkeypatch.setattr(WarmUp, "start", lambda self: None)
+    monkeypatch.setattr(WarmUp, "now", ready)
+    assert client.get("/readyz").json == {"ready": False, "reason": "the site's log says why"}
+    known = {"Authorization": f"Bearer {KEY}"}
+    assert client.get("/readyz", headers=known).json["reason"] == ready.reason
+    assert client.get("/readyz", headers={**known, "Host": "evil.example"}).json["reason"] != ready.reason
+    assert "secret.example" in client.get("/nothing", headers=known).headers["Content-Security-Policy"]
 
 
 def test_a_cookie_of_another_key_is_void(locked: FlaskClient, demo: CommandLine) -> None:
@@ -206,7 +269,7 @@ def test_a_cookie_of_another_key_is_void(locked: FlaskClient, demo: CommandLine)
 
 
 @pytest.mark.parametrize(
-    "to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", "/%0a/evil"]
+    "to", ["https://evil.example/", "//evil.example", "//[x", "/\\evil.example", "javascript:x", "/%0a/evil"]
 )
 def test_signing_in_leads_to_this_site_only(to: str, locked: FlaskClient) -> None:
     assert locked.post("/sign-in", query_string={"next": to.replace("%0a", "\n")}, data={"key": KEY}).location == "/"
@@ -221,6 +284,14 @@ def test_without_a_key_only_this_machine_is_answered(client: FlaskClient, demo: 
     behind = site_of(demo, behind_proxy=1).test_client()
     assert behind.get("/", environ_base=elsewhere, headers=told).status_code == 403
     assert site_of(demo, open=True).test_client().get("/", environ_base=elsewhere).status_code == 200
+
+
+def test_a_proxy_of_this_machine_does_not_make_everyone_local(demo: CommandLine, site_app: Flask) -> None:
+    behind = site_of(demo, behind_proxy=1).test_client()
+    forwarded = {"192.0.2.7": 403, "127.0.0.1": 200, "::ffff:127.0.0.1": 200, "::1f": 403, "x": 403}
+    for client, status in forwarded.items():
+        assert behind.get("/", headers={"X-Forwarded-For": client}).status_code == status, client
+    assert site_of(demo).test_client().get("/", environ_base={"REMOTE_ADDR": "::ffff:127.0.0.1"}).status_code == 200
 
 
 def test_a_proxys_headers_are_believed_only_where_it_is_said(demo: CommandLine, site_app: Flask) -> None:
@@ -351,3 +422,15 @@ def test_pages_show_what_the_sources_say_and_nothing_else() -> None:
     assert "img-src 'self' blob: https: http:;" in policy(["*"])
     assert "script-src 'self';" in policy(["evil.example; script-src *", "a b", "'unsafe-inline'"])
     assert "unsafe" not in policy(["'unsafe-inline'"])
+
+
+# What is logged
+
+
+def test_a_path_can_t_write_lines_of_its_own_into_the_log(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "sightsound.site"):
+        client.get("/item/a%0aGET%20/forged%20200")
+    assert [record.getMessage().count("\n") for record in caplog.records] == [0]
+    assert "a\\nGET" in caplog.records[0].getMessage()

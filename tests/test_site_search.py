@@ -6,7 +6,9 @@ import gzip
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -15,12 +17,14 @@ import pytest
 from conftest import CommandLine
 from flask.testing import FlaskClient
 
+from sightsound.facets import Counts
 from sightsound.stores.base import Entry
 from sightsound.stores.local import LocalStore
 from sightsound.types import Item, Metadata, Segment, item_id
 from sightsound.webapp import create_app
 from sightsound.webapp.cards import NARROWEST, STEP, WIDEST
 from sightsound.webapp.settings import SiteSettings
+from sightsound.webapp.wholecounts import WholeCounts
 
 STATIC = Path(__file__).parents[1] / "webapp" / "static"
 EVIL = """<script>x()</script>"'><img src=x onerror=x()>{{7*7}}&amp;\u202e"""
@@ -354,3 +358,28 @@ def test_the_configuration_of_htmx_runs_no_code_of_pages(client: FlaskClient) ->
     said = json.loads(config)
     assert not said["allowEval"] and not said["allowScriptTags"] and not said["includeIndicatorStyles"]
     assert said["selfRequestsOnly"]
+
+
+def test_the_whole_collection_is_counted_by_one_request_at_a_time() -> None:
+    first: Counts = {"kind": [("photo", 1)]}
+    again: Counts = {"kind": [("photo", 2)]}
+    go_on = threading.Event()
+    made = iter([first, again])
+
+    def count() -> Counts:
+        if (counts := next(made)) is again:
+            assert go_on.wait(60)
+        return counts
+
+    whole = WholeCounts(count)
+    assert whole.now() is first
+    whole._until = 0.0
+    with ThreadPoolExecutor(1) as pool:
+        counting = pool.submit(whole.now)
+        while not whole._counting.locked():
+            assert not counting.done()
+        assert whole.now() is first, "nobody waits for what is known"
+        go_on.set()
+        assert counting.result() is again
+    with pytest.raises(StopIteration):
+        WholeCounts(lambda: next(made)).now()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,3 +117,32 @@ def test_a_store_without_a_collection_is_told(tmp_path: Path) -> None:
         (tmp_path / "collections").mkdir()
         answer = site_of(CommandLine(tmp_path)).test_client().get("/state")
     assert "sightsound index" in answer.text
+
+
+NOISY = """
+import os
+from sightsound import retrying
+
+def noisy(*asked):
+    print("a library says something" * 10_000)
+    os.write(1, b"{}")
+    return retrying.Report()
+
+retrying.retry = noisy
+retrying.main()
+"""
+
+
+def test_what_libraries_print_is_no_word_of_a_retry(demo: CommandLine) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", NOISY],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=demo.environment(),
+    ) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write(json.dumps({"store": str(demo.home / "collections"), "collection": "default"}) + "\n")
+        process.stdin.flush()
+        assert [json.loads(line)["end"] for line in process.stdout] == ["done"]

@@ -89,15 +89,9 @@ def uploads() -> tuple[Response, int]:
 def status() -> Response:
     """The collections of the store, as `sightsound status --json` tells of them, and the one that is served."""
     here = site()
-    store = here.store
-    known: list[dict[str, Any]] = []
-    for name in store.collections():
-        one = store.open(name)
-        try:
-            known.append(overview(one))
-        finally:
-            one.close()
-    return jsonify({"version": VERSION, "serving": here.collection_name, "store": store.location, "collections": known})
+    known = [overview(here.store, name) for name in here.store.collections()]
+    told = {"serving": here.collection_name, "store": here.store.location, "collections": known}
+    return jsonify({"version": VERSION, **told})
 
 
 @pages.get("/api/v1/failed")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from sightsound.moments import clock
 from sightsound.webapp.asking import Asking
+from sightsound.webapp.links import safe_link
 
 MOMENTS = 6
 """Moments of a film or sound that its strip shows."""
@@ -82,14 +82,6 @@ def card_of(hit: Mapping[str, Any], asking: Asking, number: int) -> Card:
     )
 
 
-def is_web(url: object) -> bool:
-    """Whether a page may link to it: an address of the web, no script."""
-    try:
-        return isinstance(url, str) and urlsplit(url).scheme in ("http", "https")
-    except ValueError:
-        return False
-
-
 def _shape(hit: Mapping[str, Any]) -> str:
     width, height = hit["facts"].get("width"), hit["facts"].get("height")
     shape = SHAPES[hit["kind"]]
@@ -104,7 +96,7 @@ def _positive(value: Any) -> bool:
 
 def _credit(hit: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The credit without the title, which the card shows above it."""
-    links = [(link["text"], link["url"] if is_web(link["url"]) else "") for link in hit["credit_links"]]
+    links = [(link["text"], safe_link(link["url"])) for link in hit["credit_links"]]
     made = f"{hit['title']} by {hit['author']}"
     if len(links) == 1 and hit["author"] and not links[0][1] and links[0][0].startswith(made):
         return [(hit["author"], "")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from urllib.parse import urlencode, urlsplit
+import ipaddress
+from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request
 from itsdangerous import BadSignature, TimestampSigner
@@ -19,7 +20,6 @@ SIGN_IN_COST = 10.0
 """What trying a key costs of a client's rate."""
 WITHOUT_KEY = (SIGN_IN, "static")
 """What the sign-in page itself needs."""
-_LOCAL = ("127.", "::1")
 _LOCAL_PROXY = "werkzeug.proxy_fix.orig"
 pages = Blueprint("keys", __name__)
 
@@ -28,13 +28,11 @@ def register(app: Flask) -> None:
     app.register_blueprint(pages)
 
 
-def check(settings: SiteSettings) -> Response | None:
-    """What to answer to one who may not come in; None for one who may."""
+def refusal(settings: SiteSettings) -> Response | None:
+    """What to answer to one who is not let in; None for what signing in needs."""
     if not settings.api_key:
-        if not settings.open and not _from_this_machine():
-            raise Refused("This site has no API key, so it answers this machine only", 403)
-        return None
-    if request.endpoint in WITHOUT_KEY or _bears(settings.api_key) or _is_signed_in(settings.api_key):
+        raise Refused("This site has no API key, so it answers this machine only", 403)
+    if request.endpoint in WITHOUT_KEY:
         return None
     if in_json() or request.method not in ("GET", "HEAD") or request.endpoint == "metrics.metrics":
         message = "An API key is needed: send it as 'Authorization: Bearer KEY'"
@@ -54,16 +52,41 @@ def sign_in() -> Response:
         return make_response(render_template("sign_in.html", to=to, wrong=True), 403)
     response = make_response(redirect(to, 303))
     value = _signer(key).sign("in").decode()
+    # Lax, so that a search that someone shared opens; what changes anything is refused to other sites in safety.py.
     response.set_cookie(
-        COOKIE, value, max_age=COOKIE_SECONDS, secure=request.is_secure, httponly=True, samesite="Strict"
+        COOKIE, value, max_age=COOKIE_SECONDS, secure=request.is_secure, httponly=True, samesite="Lax"
     )
     return response
 
 
+def is_let_in(settings: SiteSettings) -> bool:
+    """Whether who asks may be told of the collection."""
+    if settings.api_key:
+        return _bears(settings.api_key) or _is_signed_in(settings.api_key)
+    return settings.open or _from_this_machine()
+
+
+def is_tried(settings: SiteSettings) -> bool:
+    """Whether the request tries a key that may be wrong: on the sign-in page, or one that is."""
+    if request.endpoint == SIGN_IN:
+        return request.method == "POST"
+    return bool(settings.api_key and "Authorization" in request.headers) and not _bears(settings.api_key)
+
+
 def _from_this_machine() -> bool:
-    """Whether the connection itself comes from here, whatever a proxy's headers say."""
+    """Whether the connection comes from here, and whoever a proxy here answers too: its headers alone prove nothing,
+    and neither does the proxy's own address."""
     original = request.environ.get(_LOCAL_PROXY) or request.environ
-    return str(original.get("REMOTE_ADDR") or "").startswith(_LOCAL)
+    return _is_loopback(original.get("REMOTE_ADDR")) and _is_loopback(request.remote_addr)
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        found = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None  # of a socket for both
+    return (mapped or found).is_loopback
 
 
 def _bears(key: str) -> bool:
@@ -93,6 +116,5 @@ def _next(path: str) -> str:
 
 def _local(path: str) -> str:
     """A path of this site; `/` for anything that a browser might take to lead elsewhere."""
-    parts = urlsplit(path)
-    plain = path.isprintable() and "\\" not in path and not parts.scheme and not parts.netloc
+    plain = path.isprintable() and "\\" not in path
     return path if plain and path.startswith("/") and not path.startswith("//") else "/"

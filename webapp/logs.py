@@ -33,15 +33,16 @@ def register(app: Flask) -> None:
 
         response.headers[HEADER] = g.request_id
         site().metrics.requests.labels(request.endpoint or "none", str(response.status_code)).inc()
+        path = request.path.encode("unicode_escape").decode()  # a line stays one, whatever was asked for
         told = {
             "method": request.method,
-            "path": request.path,
+            "path": path,
             "endpoint": request.endpoint,
             "status": response.status_code,
             "milliseconds": round(1000 * (time.perf_counter() - g.began), 1),
             "client": request.remote_addr,
         }
-        line = f"{request.method} {request.path} {response.status_code} {told['milliseconds']} ms"
+        line = f"{request.method} {path} {response.status_code} {told['milliseconds']} ms"
         level = logging.DEBUG if request.blueprint == "health" else logging.INFO
         log.log(level, line, extra={"told": told})
         return response

@@ -15,10 +15,12 @@ from werkzeug.wsgi import wrap_file
 from sightsound import dead
 from sightsound.errors import ItemMissing, MediaGone, UsageError
 from sightsound.previews import TYPES
-from sightsound.showing import MOST_MOMENTS, nearest_width, picture_name
+from sightsound.showing import MOST_MOMENTS, kept_name, nearest_width, picture_name
 from sightsound.sources import Source, is_hotlinked
 from sightsound.types import Item
 from sightsound.webapp.asking import whole
+from sightsound.webapp.links import safe_link
+from sightsound.webapp.picking import item_of
 from sightsound.webapp.site import site
 
 pages = Blueprint("media", __name__, url_prefix="/media")
@@ -29,7 +31,6 @@ POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 MAKING_SECONDS = 5
 """After which a page asks again for what is being made."""
 WIDEST = 100_000
-_ID = re.compile(r"[0-9a-f]{32}")
 _VERSION = 16
 """Hex digits of the content that URLs name."""
 UNKNOWN = "application/octet-stream"
@@ -48,7 +49,7 @@ def media_url(
     what: `thumb`, `preview`, `file`, `waveform.svg` or `strip`. at: the second of a film. n: moments of a strip.
     """
     if item["hotlink"]:
-        return str(item["view_url"] or "")
+        return safe_link(item["view_url"])
     asked: dict[str, Any] = {"w": width} if what == "thumb" else {}
     asked |= {"at": round(at, 2)} if at is not None else {}
     asked |= {"n": n} if n is not None else {}
@@ -74,7 +75,7 @@ def strip(id: str) -> Response:
     """A JPEG of `n` moments of a film, side by side."""
     item, source = _copied(id)
     count = whole(request.args, "n", 8, 1, MOST_MOMENTS)
-    etag = f"{item.content}-strip{count}"
+    etag = kept_name(item, f"strip{count}.jpg")
     with _noting_gone(item):
         return _unchanged(item, etag) or _sent(site().showing.strip(item, source, count), item, etag, "image/jpeg")
 
@@ -83,7 +84,7 @@ def strip(id: str) -> Response:
 def waveform(id: str) -> Response:
     """An SVG of a sound, as wide and high as it is shown."""
     item, source = _copied(id)
-    etag = f"{item.content}-waveform"
+    etag = kept_name(item, "wave.svg")
     with _noting_gone(item):
         return _unchanged(item, etag) or _sent(site().showing.waveform(item, source), item, etag, "image/svg+xml")
 
@@ -115,11 +116,8 @@ def file(id: str) -> Response:
 
 def _item(id: str) -> tuple[Item, Source]:
     """Raises ItemMissing."""
-    here = site()
-    item = here.collection.items([id]).get(id) if _ID.fullmatch(id) else None
-    if item is None:
-        raise ItemMissing("There is no such item in this collection")
-    return item, here.sources.of(item)
+    item = item_of(id)
+    return item, site().sources.of(item)
 
 
 def _copied(id: str) -> tuple[Item, Source]:
@@ -151,8 +149,8 @@ def _noting_gone(item: Item) -> Iterator[None]:
 
 def _elsewhere(item: Item, source: Source) -> Response:
     """A redirect to where the item lies: a signed URL holds for a while only."""
-    url = source.view_url(item)
-    if not url or not url.startswith(("https://", "http://")):
+    url = safe_link(source.view_url(item))
+    if not url:
         raise ItemMissing("This item lies elsewhere, and has no URL to be shown by")
     answer = Response(status=302)
     answer.location = url
@@ -174,14 +172,15 @@ def _original(item: Item, source: Source) -> Response:
 
 def _made(found: BinaryIO, item: Item) -> Response:
     """What was made for browsers: a JPEG, or by its first bytes an MP4 or a WebM."""
-    if (unchanged := _unchanged(item, f"{item.content}-preview")) is not None:
+    etag = kept_name(item, "made")
+    if (unchanged := _unchanged(item, etag)) is not None:
         found.close()
         return unchanged
     webm = found.read(4) == b"\x1a\x45\xdf\xa3"
     found.seek(0)
     kind = {"film": "video", "sound": "audio"}.get(item.kind, "")
     type_ = f"{kind}/{'webm' if webm else 'mp4'}" if kind else "image/jpeg"
-    return _sent(found, item, f"{item.content}-preview", type_)
+    return _sent(found, item, etag, type_)
 
 
 def _making() -> Response:
@@ -259,7 +258,7 @@ class _Part:
 def _range(size: int, etag: str) -> tuple[int, int, int]:
     """(first byte, the one after the last, HTTP status) of what is asked for. Of several ranges, all is sent."""
     asked, condition = request.range, request.if_range
-    if asked is None or len(asked.ranges) != 1 or asked.units != "bytes":
+    if request.method != "GET" or asked is None or len(asked.ranges) != 1 or asked.units != "bytes":
         return 0, size, 200
     if "If-Range" in request.headers and (condition.etag is None or condition.etag != etag):
         return 0, size, 200

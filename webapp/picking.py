@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import math
 import re
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast, get_args
 
 from flask import Blueprint, Response, jsonify, request, send_file
 
 from sightsound.answers import VERSION, alike_object, item_object, shown_object
 from sightsound.dead import mark
-from sightsound.errors import ItemMissing, MediaError, UsageError
+from sightsound.errors import Busy, ItemMissing, MediaError, UsageError
 from sightsound.picks import FORMATS, picks_of
 from sightsound.signatures import Axis
 from sightsound.similar import WEIGHTS, Likeness, of_item, similar_films
@@ -28,6 +30,8 @@ pages = Blueprint("picking", __name__, url_prefix="/api/v1")
 HEAVIEST = 100.0
 """The largest weight of an axis."""
 MOST_TITLE = 60
+_sheets = threading.Semaphore(2)
+"""A contact sheet takes reading processes and requests of its own: few are made at a time."""
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -49,7 +53,7 @@ def item(id: str) -> Response:
 @pages.post("/items")
 def items() -> Response:
     """Items by their ids, in that order, and the ids that are gone."""
-    picks, gone = picks_of(site().collection, [{"id": id} for id in _json("ids")])
+    picks, gone = picks_of(site().collection, [{"id": id} for id in posted_list("ids")])
     found = {pick.item.id: item_object(pick.item, site().sources) for pick in picks}
     return jsonify({"version": VERSION, "items": list(found.values()), "missing": gone})
 
@@ -66,7 +70,7 @@ def films_alike(here: Site, film: Item, weights: Mapping[Axis, float], limit: in
     """Films like this one. Raises UsageError for what is no film, ItemMissing for one without signatures."""
     if film.kind != "film":
         raise UsageError("Only films are compared in look, sound and meaning")
-    with here.line.place():
+    with here.line.place(), here.line.turn():
         return similar_films(here.collection, of_item(here.collection, here.encoders, film), weights, limit=limit)
 
 
@@ -91,13 +95,24 @@ def export() -> Response:
     if name not in FORMATS:
         raise UsageError(f"'format' is one of {', '.join(FORMATS)}, not '{name[:40]}'")
     title = " ".join(request.args.get("title", "Basket").split())[:MOST_TITLE] or "Basket"
-    picks, gone = picks_of(site().collection, _json("picks"))
+    picks, gone = picks_of(site().collection, posted_list("picks"))
     if not picks:
         raise ItemMissing("None of the picked items is in the collection any more" if gone else "Nothing is picked")
     made = FORMATS[name]
-    data = io.BytesIO(made.write(picks, site().sources, title).encode("utf-8", "backslashreplace"))
+    with _one_of_few_sheets() if name == "sheet" else nullcontext():
+        data = io.BytesIO(made.write(picks, site().sources, title).encode("utf-8", "backslashreplace"))
     stem = re.sub(r"[^\w-]+", "-", title.lower()).strip("-") or "basket"
     return send_file(data, made.media_type, as_attachment=True, download_name=stem + made.ending)
+
+
+@contextmanager
+def _one_of_few_sheets() -> Iterator[None]:
+    if not _sheets.acquire(blocking=False):
+        raise Busy("Other contact sheets are being made; come again in a moment", 10)
+    try:
+        yield
+    finally:
+        _sheets.release()
 
 
 @pages.post("/items/<id>/take")
@@ -112,6 +127,8 @@ def taken(one: Item) -> Response:
         raise UsageError(f"{one.display_title} is a text; it has no file")
     source = here.sources.of(one)
     try:
+        if one.path is not None:
+            here.showing.local(one, source).close()  # what lies there now may be another file than was indexed
         original = source.take(one)
     except MediaError as error:
         mark(here.collection, one, error)
@@ -126,9 +143,12 @@ def taken(one: Item) -> Response:
     return send_file(original, "application/octet-stream", as_attachment=True, download_name=name_of(one, head))
 
 
-def _json(name: str) -> list[Any]:
+def posted_list(name: str) -> list[Any]:
     """A list in the JSON that was posted. Raises UsageError for anything else."""
-    said = request.get_json(silent=True)
+    try:
+        said = request.get_json(silent=True)
+    except RecursionError:  # lists in lists in lists
+        said = None
     if not isinstance(said, dict) or not isinstance(said.get(name), list):
         raise UsageError(f'Post JSON such as {{"{name}": [...]}}, with Content-Type: application/json')
     return cast("list[Any]", said[name])

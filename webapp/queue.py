@@ -22,11 +22,14 @@ MOST_AT_ONCE = 256
 """Inputs that are encoded in one batch."""
 AGAIN_AFTER = 2
 """Seconds after which one who was sent away may come again."""
+ENDING = 30.0
+"""Seconds that what is being encoded has when the site is ended."""
 Encoded = dict[str, "list[Vectors | None]"]
 
 
 class Line:
-    """At most `bound` searches are under way or waiting; of them a few run, so that they do not fight for the cores."""
+    """At most `bound` searches are under way or waiting; of them a few have a turn, so that they do not fight for the
+    cores. A file to search by is read before the turn: what reads slowly holds up no one who asks in words."""
 
     def __init__(self, bound: int, metrics: Metrics) -> None:
         self._bound = bound
@@ -38,7 +41,7 @@ class Line:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place in the line, and then a turn. Raises Refused where the line is full."""
+        """A place in the line. Raises Refused where it is full."""
         with self._guard:
             if self._inside >= self._bound:
                 self._metrics.searches.labels("refused").inc()
@@ -46,15 +49,20 @@ class Line:
                 raise Refused(message, 503, {"Retry-After": str(AGAIN_AFTER)})
             self._inside += 1
         try:
-            with self._metrics.stage("wait"):
-                self._running.acquire()
-            try:
-                yield
-            finally:
-                self._running.release()
+            yield
         finally:
             with self._guard:
                 self._inside -= 1
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A turn of one who has a place."""
+        with self._metrics.stage("wait"):
+            self._running.acquire()
+        try:
+            yield
+        finally:
+            self._running.release()
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ class EncodeQueue:
             self._closed = True
             self._changed.notify()
         if self._thread:
-            self._thread.join()
+            self._thread.join(ENDING)  # an encoder that hangs does not keep the site from ending
 
     def _encode_all(self) -> None:
         while batch := self._next():

@@ -78,10 +78,11 @@ class Retrying:
             process.stdin.flush()
             for line in process.stdout:
                 self._take(json.loads(line))
-        except (OSError, ValueError):
-            pass
+        except (OSError, ValueError):  # it died, or what it says is not its own: nobody would read on
+            process.kill()
         code = process.wait()
         process.stdin.close()
+        process.stdout.close()
         with self._guard:
             if self._progress.state == "running":
                 reason = f"the process that tried again ended early (exit code {code}); see the site's log"

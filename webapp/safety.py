@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from werkzeug.sansio.utils import host_is_trusted
 
 from sightsound.errors import SightsoundError
@@ -18,7 +18,7 @@ from sightsound.webapp.site import Site, site
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OPEN = ("health.healthz", "health.readyz")
-"""Answered whoever asks, by whatever name: they tell nothing of the collection."""
+"""Answered whoever asks, by whatever name: they tell nothing of the collection to who is not let in (`g.let_in`)."""
 COSTS = {"media": 0.1, "static": 0.0, "health": 0.0}
 """What a request costs of a client's rate, by blueprint or endpoint; 1 for any other. A page shows many pictures."""
 SMALL_BODY = 1 << 20
@@ -44,33 +44,37 @@ def register(app: Flask) -> None:
 
     @app.before_request
     def check() -> Response | None:
+        ours = _is_our_name(here.settings.hosts)
+        g.let_in = ours and keys.is_let_in(here.settings)
         if request.endpoint in OPEN:
             return None
-        _check_host(here.settings.hosts)
-        if (refusal := keys.check(here.settings)) is not None:
+        if not ours:
+            raise Refused("This site does not go by that name; names are given with --host-name", 421)
+        _check_rate(buckets, keys.is_tried(here.settings))  # first, so that keys are not tried without end
+        if not g.let_in and (refusal := keys.refusal(here.settings)) is not None:
             return refusal
         _check_origin()
-        _check_rate(buckets)
         _limit_body(here.settings.uploads.bytes)
         return None
 
     app.after_request(_with_headers)
 
 
-def _check_host(hosts: Iterable[str]) -> None:
+def _is_our_name(hosts: Iterable[str]) -> bool:
     """A page of another name may have been led to this address (DNS rebinding): only known names are answered."""
     written = request.environ.get("HTTP_HOST", "")
     name = urlsplit(f"//{written}").hostname if host_is_trusted(written) else None
-    if name not in {*LOOPBACK, *(host.lower().strip("[]") for host in hosts)}:
-        raise Refused("This site does not go by that name; names are given with --host-name", 421)
+    return name in {*LOOPBACK, *(host.lower().strip("[]") for host in hosts)}
 
 
 def _check_origin() -> None:
-    """A change is asked for by this site's own pages, or by a program, not by another site's page."""
-    if request.method in ("GET", "HEAD", "OPTIONS"):
-        return
+    """A change is asked for by this site's own pages, or by a program, not by another site's page. That may link here,
+    and no more: a search that it embeds makes work here, and how long it takes tells of the collection. Media can't be
+    embedded either (Cross-Origin-Resource-Policy), and a film in a tab of its own asks as if from elsewhere."""
     fetched_from, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if fetched_from is not None:
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        good = fetched_from in (None, "same-origin", "none") or _is_visit() or request.blueprint == "media"
+    elif fetched_from is not None:
         good = fetched_from in ("same-origin", "none")
     else:
         good = origin is None or origin == f"{request.scheme}://{request.host}"
@@ -78,10 +82,16 @@ def _check_origin() -> None:
         raise Refused("This was asked for by the page of another site", 403)
 
 
-def _check_rate(buckets: Buckets) -> None:
+def _is_visit() -> bool:
+    """Whether the browser goes to the page, in a tab of its own."""
+    asked = request.headers
+    return asked.get("Sec-Fetch-Mode") == "navigate" and asked.get("Sec-Fetch-Dest") == "document"
+
+
+def _check_rate(buckets: Buckets, key_is_tried: bool) -> None:
     endpoint = request.endpoint or ""
     cost = COSTS.get(endpoint, COSTS.get(request.blueprint or "", 1.0))
-    cost = keys.SIGN_IN_COST if endpoint == keys.SIGN_IN and request.method == "POST" else cost
+    cost = keys.SIGN_IN_COST if key_is_tried else cost
     wait = buckets.take(_client(request.remote_addr or ""), cost)
     if wait:
         raise Refused(f"Too many requests: try again in {wait} seconds", 429, {"Retry-After": str(wait)})
@@ -112,6 +122,8 @@ def _with_headers(response: Response) -> Response:
 
 
 def _view_hosts() -> Sequence[str]:
+    if not g.get("let_in"):  # who is refused makes no work for the store, and is told nothing of it
+        return ()
     try:
         return site().view_hosts
     except SightsoundError:  # there is no collection, or its store is away: nothing of it is shown either

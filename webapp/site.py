@@ -13,7 +13,7 @@ from flask import current_app, g, has_request_context
 
 from sightsound.config import cores, setting
 from sightsound.encoders import EncoderSet, of_collection
-from sightsound.errors import SightsoundError
+from sightsound.errors import Busy, SightsoundError
 from sightsound.opening import SOURCES, Sources, open_store
 from sightsound.registry import Registry, registry
 from sightsound.searching import Answer, FilePart, Part, Query, ReadPart, read_part, search
@@ -24,6 +24,7 @@ from sightsound.webapp.queue import EncodeQueue, Line, through
 from sightsound.webapp.retrying import Retrying
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.uploads import Uploads
+from sightsound.webapp.wholecounts import WholeCounts
 
 if TYPE_CHECKING:
     from sightsound.webapp.health import WarmUp
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 EXTENSION = "sightsound"
 READ_PARTS = 64
 """Uploads whose vectors are kept, to search by them again."""
+READ_WAITING = 8
+"""Searches that may wait for an upload to be read, so that they leave room in the line for others."""
 Made = TypeVar("Made")
 
 
@@ -46,9 +49,11 @@ class Site:
         self._sources: tuple[object, Sources] | None = None
         self._view_hosts: tuple[Sources, tuple[str, ...]] | None = None
         self._reading = threading.Semaphore(cores())
+        self._to_read = threading.Semaphore(cores() + READ_WAITING)
         self._read_parts: OrderedDict[object, tuple[EncoderSet, ReadPart]] = OrderedDict()
         self._showing: Showing | None = None
         self.retrying = Retrying()
+        self.whole_counts = WholeCounts(lambda: self.collection.facets())
         self.metrics = Metrics()
         self.metrics.watch(self)
         self.line = Line(settings.queue, self.metrics)
@@ -58,8 +63,9 @@ class Site:
     def registry(self) -> Registry:
         return registry()
 
-    @property
+    @cached_property
     def store(self) -> Store:
+        """Opened once: a cluster's is a client with connections of its own. Raises StoreError; the next asks anew."""
         return open_store(self.registry, self.settings.store)
 
     @property
@@ -89,7 +95,8 @@ class Site:
         with self.line.place(), self.metrics.stage("search"):
             try:
                 parts = tuple(self._read(part) if isinstance(part, FilePart) else part for part in query.parts)
-                answer = search(self.registry, self.collection, self.encoders, replace(query, parts=parts))
+                with self.line.turn():
+                    answer = search(self.registry, self.collection, self.encoders, replace(query, parts=parts))
             except SightsoundError as error:
                 self.metrics.searches.labels("failed").inc()
                 raise _unplaced(error, query) from error.__cause__
@@ -97,18 +104,30 @@ class Site:
         return answer
 
     def _read(self, part: FilePart) -> Part:
-        """The part with its vectors: an upload is read once for its pages and facets, and few are at a time."""
+        """The part with its vectors: an upload is read once for its pages and facets, and few are at a time.
+
+        Raises Busy where too many wait for that, and what `read_part` raises.
+        """
         encoders = self.encoders
         key = (part.path, id(encoders), frozenset(self.collection.counts()))
-        with self._reading:
-            with self._guard:
-                known = self._read_parts.pop(key, None)
-            made = known or (encoders, read_part(self.registry, self.collection, encoders, part))
-            with self._guard:
-                self._read_parts[key] = made  # with its encoders, so that no others get their id
-                while len(self._read_parts) > READ_PARTS:
-                    self._read_parts.popitem(last=False)
-        return replace(made[1], weight=part.weight)
+        if (made := self._read_before(key)) is None:
+            if not self._to_read.acquire(blocking=False):
+                raise Busy("Too many files to search by are being read already; come again in a moment")
+            try:
+                with self._reading:
+                    made = self._read_before(key) or read_part(self.registry, self.collection, encoders, part)
+            finally:
+                self._to_read.release()
+        with self._guard:
+            self._read_parts[key] = encoders, made  # with its encoders, so that no others get their id
+            while len(self._read_parts) > READ_PARTS:
+                self._read_parts.popitem(last=False)
+        return replace(made, weight=part.weight)
+
+    def _read_before(self, key: object) -> ReadPart | None:
+        with self._guard:
+            known = self._read_parts.pop(key, None)
+        return known[1] if known else None
 
     @property
     def view_hosts(self) -> tuple[str, ...]:

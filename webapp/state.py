@@ -76,14 +76,9 @@ def _collections(here: Site) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name in sorted(here.store.collections(), key=lambda name: (name != here.collection_name, name)):
         try:
-            one = here.store.open(name)
+            found.append(overview(here.store, name))
         except SightsoundError as error:
             found.append({"collection": name, "error": str(error)})
-            continue
-        try:
-            found.append(overview(one))
-        finally:
-            one.close()
     return found
 
 

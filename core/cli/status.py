@@ -20,13 +20,7 @@ def status_command(store: StoreOption = None, collection: CollectionOption = Non
     from sightsound.overview import overview
 
     found = open_store(registry(), store)
-    known: list[dict[str, Any]] = []
-    for name in [collection] if collection else found.collections():
-        one = found.open(name)
-        try:
-            known.append(overview(one))
-        finally:
-            one.close()
+    known = [overview(found, name) for name in ([collection] if collection else found.collections())]
     if as_json:
         print_json({"store": found.location, "collections": known})
         return

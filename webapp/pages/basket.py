@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template
 
 from sightsound.answers import item_object
-from sightsound.errors import UsageError
 from sightsound.picks import TIMED, picks_of
+from sightsound.webapp.picking import posted_list
 from sightsound.webapp.site import site
 
 pages = Blueprint("basket", __name__)
@@ -34,14 +34,11 @@ class Row:
 @pages.post("/basket/picks")
 def picks() -> str:
     """What is posted as JSON, `{"picks": [{"id", "title", "start", "end"}, …]}`, as rows of the page, in its order."""
-    said = request.get_json(silent=True)
-    if not isinstance(said, dict) or not isinstance(said.get("picks"), list):
-        raise UsageError('Post JSON such as {"picks": [{"id": "3fa8…"}]}, with Content-Type: application/json')
-    here = site()
-    made, gone = picks_of(here.collection, said["picks"])
+    here, said = site(), posted_list("picks")
+    made, gone = picks_of(here.collection, said)
     known = iter(made)
     rows = []
-    for one in said["picks"]:
+    for one in said:
         title = str(one.get("title") or one["id"])[:200].encode("utf-8", "replace").decode()
         if one["id"] in gone:
             rows.append(Row(None, title, None, None))

@@ -19,6 +19,7 @@ from sightsound.signatures import Axis
 from sightsound.similar import Likeness, Pair
 from sightsound.types import FILE_LAYER, Item, Metadata, Segment
 from sightsound.webapp.asking import Asking, asking_of
+from sightsound.webapp.links import safe_link
 from sightsound.webapp.picking import films_alike, item_of, taken, weights_of
 from sightsound.webapp.site import Site, site
 from sightsound.webapp.timeline import Timeline, timeline_of
@@ -99,12 +100,7 @@ def item_url(id: str, asking: Asking | None = None, at: float | None = None) -> 
 
 
 pages.add_app_template_filter(clock, "clock")
-
-
-@pages.app_template_filter("safe_link")
-def safe_link(url: str | None) -> str:
-    """The URL where a browser may be led to it, else ""."""
-    return url if url and url.startswith(("https://", "http://")) else ""
+pages.add_app_template_filter(safe_link, "safe_link")
 
 
 def _asked(here: Site, one: Item) -> tuple[Asking, Hit | None, str]:

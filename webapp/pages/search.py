@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import dataclass, replace
-from weakref import WeakKeyDictionary
 
 from flask import Blueprint, Response, make_response, render_template, request
 
@@ -101,36 +98,8 @@ def _newest(here: Site, asking: Asking) -> Answer:
 
 def _facets(here: Site, asking: Asking, answer: Answer) -> Counts:
     if not asking.asks:
-        return _kept.setdefault(here, _Kept()).counts(here)
+        return here.whole_counts.now()
     return facets(here.collection, asking.query(here.uploads), answer, here.search)
-
-
-class _Kept:
-    """The counts of the whole collection, made anew so seldom that they take a twentieth of the time at most."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._counts: Counts | None = None
-        self._until = 0.0
-
-    def counts(self, here: Site) -> Counts:
-        # While one request counts anew, the others take what there is.
-        if not self._guard.acquire(blocking=self._counts is None) and self._counts is not None:
-            return self._counts
-        try:
-            began = time.monotonic()
-            if self._counts is None or began >= self._until:
-                self._counts = here.collection.facets()
-                ended = time.monotonic()
-                self._until = ended + min(20 * (ended - began), MOST_KEPT)
-            return self._counts
-        finally:
-            self._guard.release()
-
-
-_kept: WeakKeyDictionary[Site, _Kept] = WeakKeyDictionary()
-MOST_KEPT = 60.0
-"""Seconds."""
 
 
 def _line(cards: list[Card], drawn: bool) -> int | None:
