@@ -216,7 +216,8 @@
     marks.addEventListener("submit", (event) => {
       event.preventDefault();
       const basket = window.sightsoundBasket;
-      const [start, end] = ["start", "end"].map((name) => Math.round(seconds(marks.elements[name].value) * 100) / 100);
+      let [start, end] = ["start", "end"].map((name) => Math.round(seconds(marks.elements[name].value) * 100) / 100);
+      if (whole && end > whole) marks.elements.end.value = clock((end = Math.floor(whole * 100) / 100));
       const good = Number.isFinite(start) && Number.isFinite(end) && start >= 0 && end > start;
       for (const name of ["start", "end"]) marks.elements[name].setAttribute("aria-invalid", String(!good));
       if (!good) return basket.say("Write times such as 1:05.5, and the end after the start");
