@@ -56,7 +56,7 @@ def picks_of(collection: Collection, said: Any) -> tuple[list[Pick], list[str]]:
         if item is None:
             gone[one["id"]] = None
         else:
-            made.append(Pick(item, span if item.kind in TIMED else None))
+            made.append(Pick(item, _within(item, span)))
     return made, list(gone)
 
 
@@ -67,6 +67,14 @@ def _span(said: dict[str, Any]) -> Span | None:
     if not 0 <= start < end:
         raise UsageError("A picked moment ends after it begins, and begins at 0 at the earliest")
     return Span(start, end)
+
+
+def _within(item: Item, span: Span | None) -> Span | None:
+    """What of a moment lies within the item; all of the item where nothing does."""
+    whole = _whole(item)
+    if span is None or whole is None:
+        return span if item.kind in TIMED else None
+    return Span(span.start, min(span.end, whole.end)) if span.start < whole.end else None
 
 
 def _seconds(said: dict[str, Any], name: str) -> float:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from browsing import chromium, visit
+from browsing import PATIENCE, check_accessible, chromium, visit
 from conftest import MEDIA, PHOTOS, CommandLine
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from served import Served, serving
 
 pytestmark = pytest.mark.timeout(900)
@@ -80,6 +80,17 @@ def test_no_text_of_an_item_runs(browser: Browser, hostile: Served) -> None:
         page.goto("/state")
         assert "broken" in page.locator("main").inner_text()
         check_unstung(page)
+
+
+def test_what_failed_is_tried_again_and_the_page_tells_how_it_went(browser: Browser, hostile: Served) -> None:
+    with visit(browser, hostile.url, color_scheme="dark") as made:
+        page = made.page
+        page.goto("/state")
+        check_accessible(page)
+        page.get_by_role("button", name="Try them again").click()
+        expect(page.get_by_role("status").filter(has_text="Tried 1 again")).to_be_visible(timeout=PATIENCE)
+        check_unstung(page)
+        check_accessible(page)
 
 
 def test_no_text_of_an_item_runs_from_the_basket(browser: Browser, hostile: Served) -> None:

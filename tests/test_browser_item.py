@@ -113,6 +113,25 @@ def test_the_basket_keeps_what_is_picked_and_writes_it_out(page: Page, tmp_path:
     expect(picks).to_have_count(2)
 
 
+def test_a_moment_of_ones_own_ends_with_its_film(page: Page) -> None:
+    open_film(page, "a giraffe", "Animals")
+    length = float(page.get_by_role("region", name="Timeline").get_attribute("data-duration") or "nan")
+    page.get_by_label("In", exact=True).fill("0:01.5")
+    page.get_by_label("Out", exact=True).fill("99:00")
+    page.get_by_role("button", name="Add moment to basket").click()
+    said = page.locator("#basket-said")
+    expect(said).to_contain_text("is in the basket")
+    expect(said).to_have_css("opacity", "1")  # where nothing may move, too
+    page.goto("/basket")
+    end = page.get_by_label("Out", exact=True)
+    minutes, seconds = end.input_value().split(":")
+    assert length - 0.2 < 60 * int(minutes) + float(seconds) <= length
+    end.fill("50:00")
+    end.press("Tab")
+    assert end.input_value() != "50:00"
+    expect(end).to_have_attribute("aria-invalid", "false")
+
+
 def test_the_basket_works_with_keys_alone(page: Page) -> None:
     pick(page, "a cat", "photo")
     pick(page, "a horse", "photo")

@@ -155,6 +155,20 @@ def test_more_hits_come_as_one_scrolls_each_once(page: Page) -> None:
     assert len(ids) == len(set(ids)) == total
 
 
+def test_a_film_plays_from_the_moment_that_was_clicked(page: Page) -> None:
+    page.goto("/?q=a+giraffe&kind=film")
+    film = page.locator("[data-hit].film").filter(has_text="Wild animals")
+    film.locator("[data-pic]").click()
+    page.wait_for_url(re.compile(r"/item/.*[?&]t=[\d.]+"))
+    start = float(re.search(r"[?&]t=([\d.]+)", page.url)[1])  # type: ignore[index]
+    assert start > 0
+    assert page.locator(".stage video").evaluate(
+        "(video, start) => new Promise((done) => { const look = () => video.currentTime >= start && done(true);"
+        " video.addEventListener('timeupdate', look); look(); })",
+        start,
+    )
+
+
 def test_a_sound_plays_where_it_is_found(page: Page) -> None:
     search(page, "a dog barking")
     sound = page.locator("[data-hit].sound").first
@@ -184,6 +198,8 @@ def test_a_wrong_address_says_what_is_wrong(browser: Browser, whole_site: Served
 
 def test_on_a_phone_it_fits_and_filters_fold_away(browser: Browser, whole_site: Served) -> None:
     with visit(browser, whole_site.url, viewport=PHONE, has_touch=True, is_mobile=True) as made:
+        made.page.goto("/?q=animals+in+the+grass&part=text:0.5:water&part=text:-1:a+long+word+to+push+away")
+        check_fits(made.page)
         made.page.goto("/?q=a+bird")
         check_fits(made.page)
         filters = made.page.get_by_role("region", name="Filters")

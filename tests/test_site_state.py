@@ -84,7 +84,11 @@ def test_it_is_refused_while_another_indexes_or_tries(broken: tuple[Path, Comman
     other = open_store(registry(), str(line.home / "collections")).open("default")
     with other.writing():
         answer = browser.post("/api/v1/retry")
+        page = browser.post("/state/retry")
     other.close()
+    assert page.status_code == 409
+    assert "Nothing is tried again: Collection &#39;default&#39; is being indexed by process" in page.text
+    assert "Try them again" in page.text and "--wait" not in page.text
     assert answer.status_code == 409
     assert answer.json["error"]["code"] == "collection_busy"
     assert browser.get("/api/v1/retry").json["state"] == "idle"

@@ -133,6 +133,14 @@ class Asking:
         return replace(self, **{"offset": 0, **values})
 
 
+def item_url(id: str, asking: Asking | None = None, at: float | None = None) -> str:
+    """An item's page; with the query, so that what matches lights up; at a second of it, from where it plays."""
+    url = asking.url(f"/item/{id}") if asking else f"/item/{id}"
+    if at is None:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'t': f'{at:.2f}'.rstrip('0').rstrip('.')})}#player"
+
+
 def asking_of(args: MultiDict[str, str], strict: bool = False) -> Asking:
     """What URL arguments ask for. Raises UsageError.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sightsound.moments import clock
-from sightsound.webapp.asking import Asking
+from sightsound.webapp.asking import Asking, item_url
 from sightsound.webapp.links import safe_link
 
 MOMENTS = 6
@@ -33,6 +33,7 @@ class Strip:
 class Card:
     """hit: as `answers.hit_object` gives it. shape: one of the CSS classes r-50 … r-300. alt: says what is seen.
 
+    moments: the best ones, in the order of time. best: the best of them, which stands for it; None without any.
     credit: words and where they lead, "" for nowhere. licence: where the credit does not say it already.
     like, less, add: searches: for things like this one, with it pushed away, with it as one more part.
     """
@@ -45,35 +46,34 @@ class Card:
     length: str
     text: str
     moments: Sequence[Strip]
+    best: Strip | None
     credit: Sequence[tuple[str, str]]
     licence: str
     like: str
     less: str
     add: str
 
-    @property
-    def at(self) -> float | None:
-        """Which second of a film stands for it."""
-        return min(self.moments, key=lambda moment: moment.start).start if self.moments else None
-
 
 def card_of(hit: Mapping[str, Any], asking: Asking, number: int) -> Card:
     """number: the hit's place in the whole answer, from 0."""
     id, here = hit["id"], asking.changed(sort="score")
-    url = here.url(f"/item/{id}")
     length = hit["facts"].get("duration")
-    best = sorted(hit.get("moments", ())[:MOMENTS], key=lambda moment: moment["start"])
+    moments = [
+        Strip(m["start"], m["end"], clock(m["start"]), item_url(id, here, m["start"]))
+        for m in hit.get("moments", ())[:MOMENTS]
+    ]
     credit = _credit(hit)
     said = "".join(words for words, _ in credit)
     return Card(
         hit,
         number,
-        url,
+        item_url(id, here),
         _shape(hit),
         hit["description"] or hit["title"],
         clock(length) if isinstance(length, int | float) and length > 0 else "",
         _text(hit),
-        [Strip(m["start"], m["end"], clock(m["start"]), f"{url}#t={m['start']:.2f}") for m in best],
+        sorted(moments, key=lambda moment: moment.start),
+        moments[0] if moments else None,
         credit,
         hit["licence"] if hit["licence"] and hit["licence"] not in said else "",
         asking.changed(q="", parts=(), then="", within="", sort="score").with_part("item", id).url(),

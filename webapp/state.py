@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify, redirect, render_template, request
 
 from sightsound.config import setting
-from sightsound.errors import SightsoundError
+from sightsound.errors import CollectionBusy, SightsoundError
 from sightsound.overview import overview
 from sightsound.types import file_path
 from sightsound.webapp.asking import whole
@@ -25,6 +25,11 @@ def register(app: Flask) -> None:
 
 @pages.get("/state")
 def state() -> str:
+    return _page()
+
+
+def _page(refused: str = "") -> str:
+    """refused: why nothing is tried again just now."""
     here = site()
     offset = whole(request.args, "offset", 0, 0, 10_000_000)
     every = here.collection.failures()
@@ -39,6 +44,7 @@ def state() -> str:
         offset=offset,
         page=PAGE,
         retry=here.retrying.progress,
+        refused=refused,
         cache=here.showing.kept_bytes(),
         cache_most=here.showing.cache.most,
     )
@@ -47,7 +53,10 @@ def state() -> str:
 @pages.post("/state/retry")
 def retry() -> Any:
     """Try again what failed, in the background; the page shows how far it is."""
-    _start()
+    try:
+        _start()
+    except CollectionBusy as error:
+        return _page(str(error).partition(";")[0]), error.status  # what follows is for the command line
     return redirect("/state#failed", 303)
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, render_template, request
 
@@ -18,7 +17,7 @@ from sightsound.searching import Hit, ItemPart, Query
 from sightsound.signatures import Axis
 from sightsound.similar import Likeness, Pair
 from sightsound.types import FILE_LAYER, Item, Metadata, Segment
-from sightsound.webapp.asking import Asking, asking_of
+from sightsound.webapp.asking import Asking, asking_of, item_url
 from sightsound.webapp.links import safe_link
 from sightsound.webapp.picking import films_alike, item_of, taken, weights_of
 from sightsound.webapp.site import Site, site
@@ -90,15 +89,7 @@ def take(id: str) -> Response:
     return taken(item_of(id))
 
 
-@pages.app_template_global("item_url")
-def item_url(id: str, asking: Asking | None = None, at: float | None = None) -> str:
-    """An item's page; with the query, so that what matches lights up; at a second of it."""
-    url = asking.url(f"/item/{id}") if asking else f"/item/{id}"
-    if at is None:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode({'t': f'{at:.2f}'.rstrip('0').rstrip('.')})}#player"
-
-
+pages.add_app_template_global(item_url, "item_url")
 pages.add_app_template_filter(clock, "clock")
 pages.add_app_template_filter(safe_link, "safe_link")
 

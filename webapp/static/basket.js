@@ -3,6 +3,7 @@
 (() => {
   const PLACE = "sightsound-basket";
   const MOST = 1000;
+  let saying = 0;
   let last = null; // the button that was toggled last, for ranges
 
   const number = (value) => (Number.isFinite(value) && value >= 0 ? value : null);
@@ -55,6 +56,8 @@
     region.classList.remove("said");
     void region.offsetWidth; // begins its animation anew
     region.classList.add("said");
+    clearTimeout(saying);
+    saying = setTimeout(() => region.classList.remove("said"), 4000); // also where nothing may move
   }
 
   function pickOf(button) {

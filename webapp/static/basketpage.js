@@ -109,10 +109,11 @@
     const row = input.closest("li"), inputs = [...row.querySelectorAll("[data-time]")];
     const texts = inputs.map((one) => one.value.trim()), picks = basket.read(), pick = picks[place(row)];
     const whole = texts.every((text) => !text);
-    const [start, end] = whole ? [null, null] : texts.map((text) => (text ? Math.round(seconds(text) * 100) / 100 : NaN));
-    const good = whole || (Number.isFinite(start) && Number.isFinite(end) && start >= 0 && end > start);
+    let [start, end] = whole ? [null, null] : texts.map((text) => (text ? Math.round(seconds(text) * 100) / 100 : NaN));
+    if (end > Number(row.dataset.length) && start < Number(row.dataset.length)) end = Number(row.dataset.length);
+    const good = whole || (Number.isFinite(start) && Number.isFinite(end) && start >= 0 && end > start && !(start >= Number(row.dataset.length)));
     for (const one of inputs) one.setAttribute("aria-invalid", String(!good));
-    row.querySelector(".whole-note").textContent = good ? (whole ? "the whole of it" : "") : "Write both, such as 1:05.5, the end after the start";
+    row.querySelector(".whole-note").textContent = good ? (whole ? "the whole of it" : "") : `Write both, such as 1:05.5, the end after the start${row.dataset.length ? `; it lasts ${clock(Number(row.dataset.length))}` : ""}`;
     if (!good || !pick) return;
     Object.assign(pick, { start, end });
     if (keep(picks) && !whole) inputs.forEach((one, number) => { one.value = clock([start, end][number]); });

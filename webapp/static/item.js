@@ -93,26 +93,21 @@
     if (picture.complete && !picture.naturalWidth) dead();
   }
 
-  function seek(start, until) {
+  let wanted = null; // the second to play from once it can be played
+
+  function seek(start) {
     if (!player) return false;
-    const go = () => {
-      player.currentTime = start;
-      player.play().catch(() => {});
-    };
-    if (player.readyState >= 1) go();
-    else {
-      player.addEventListener("loadedmetadata", go, { once: true });
-      player.load();
-    }
+    if (player.readyState >= 1) player.currentTime = start;
+    else wanted = start;
+    player.play().catch(() => {});
     document.getElementById("player").scrollIntoView({ block: "nearest" });
-    player.dataset.until = until;
     return true;
   }
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-seek]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    if (seek(Number(link.dataset.seek), link.dataset.until)) event.preventDefault();
+    if (seek(Number(link.dataset.seek))) event.preventDefault();
   });
 
   if (player) {
@@ -120,18 +115,28 @@
       // A preview that is still being made answers 202 until it is there.
       const answer = await fetch(player.dataset.url, { method: "HEAD" }).catch(() => null);
       if (!answer) return say("The site can't be reached.");
-      if (answer.status === 202) {
+      if ([202, 429, 503].includes(answer.status)) {
         say("A version that browsers can play is being made. It begins here when it is ready.");
         return setTimeout(wait, 1000 * (Number(answer.headers.get("Retry-After")) || 2));
       }
       if (!answer.ok) return say(`It can't be played here: ${answer.status === 404 || answer.status === 410 ? "its file is gone" : "no version that browsers play could be made of it"}. The original can be downloaded.`);
       if (player.dataset.waited) {
         say("");
-        player.src = player.dataset.url;
+        player.src = own;
         delete player.dataset.waited;
       } else say("This browser can't play it. The original can be downloaded.");
     };
-    player.dataset.url = player.getAttribute("src").replace(/#.*/, "");
+    const own = player.getAttribute("src");
+    player.dataset.url = own.replace(/#.*/, "");
+    player.addEventListener("loadedmetadata", () => {
+      if (wanted === null) return;
+      player.currentTime = wanted;
+      wanted = null;
+      player.play().catch(() => {});
+    });
+    // Whoever chose a moment elsewhere wants to see it; a page that is only shown again does not begin by itself.
+    const from = new URLSearchParams(location.search).get("t");
+    if (from !== null && performance.getEntriesByType("navigation")[0]?.type === "navigate") seek(Number(from) || 0);
     player.addEventListener("error", () => {
       if (player.dataset.tried) return say("This browser can't play it. The original can be downloaded.");
       player.dataset.waited = player.dataset.tried = "yes";
@@ -211,7 +216,8 @@
     marks.addEventListener("submit", (event) => {
       event.preventDefault();
       const basket = window.sightsoundBasket;
-      const [start, end] = ["start", "end"].map((name) => Math.round(seconds(marks.elements[name].value) * 100) / 100);
+      let [start, end] = ["start", "end"].map((name) => Math.round(seconds(marks.elements[name].value) * 100) / 100);
+      if (whole && end > whole) marks.elements.end.value = clock((end = Math.floor(whole * 100) / 100));
       const good = Number.isFinite(start) && Number.isFinite(end) && start >= 0 && end > start;
       for (const name of ["start", "end"]) marks.elements[name].setAttribute("aria-invalid", String(!good));
       if (!good) return basket.say("Write times such as 1:05.5, and the end after the start");
