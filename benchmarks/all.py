@@ -53,8 +53,9 @@ within a row, not between machines. Each ratio is of two measurements in one run
 - **S3**: the local folder's time + the server's own CPU seconds ÷ cores, since it runs on the same cores: the whole
   command `sightsound index` both times. What the server adds to each answer shall cost nothing, but overlap. Planning:
   `index --dry-run` where the collection has all objects as they are; the listings come from a small stand-in server.
-- **The site**: 50 clients that each ask for the next search as soon as they have an answer, from a process of their own on
-  the same cores; beside the search alone, in a process that is up, and beside a Flask route that answers with nothing.
+- **The site**: 50 clients that each ask for the next search as soon as they have an answer, from a process of its own
+  on the same cores; beside the search alone, in a process that is up, and beside a Flask route that answers with
+  nothing.
 - **Start**: what Python takes to import the libraries that the command can't do without.
 
 One benchmark alone: `python benchmarks/knn.py --count 10000`.

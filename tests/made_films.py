@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,16 @@ def faded(shots: Iterable[Frames], seconds: float) -> Edited:
     return Edited(np.concatenate(joined).astype(np.float32), truth)
 
 
+@contextmanager
+def own_priority() -> Iterator[None]:
+    """libsvtav1, run by root, makes the thread that calls it a real-time one, which all others then wait for."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
 def render(
     path: Path,
     frames: Frames,
@@ -111,7 +123,7 @@ def render(
     container: dict[str, str] | None = None,
 ) -> Path:
     """times: of each frame, in seconds, where they are not even. turned: degrees in the file's display matrix."""
-    with av.open(str(path), "w", options=container or {}) as out:
+    with own_priority(), av.open(str(path), "w", options=container or {}) as out:
         stream: Any = out.add_stream(codec, rate=fps)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = pixels

@@ -26,8 +26,8 @@ from sightsound.webapp.site import site
 pages = Blueprint("media", __name__, url_prefix="/media")
 FOR_EVER = "private, max-age=31536000, immutable"
 """For a URL that names the content with `v`: it never means anything else."""
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
-"""What is sent may be anyone's file: nothing in it runs, were it opened as a page. Browsers style that page inline."""
+POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+"""What is sent may be anyone's file: nothing in it runs, were it opened as a page."""
 MAKING_SECONDS = 5
 """After which a page asks again for what is being made."""
 WIDEST = 100_000
