@@ -158,7 +158,7 @@ def test_a_store_without_a_collection_says_what_to_do_until_there_is_one(
         until(lambda: site("/readyz").status == 200)
         assert "sightsound index" in site("/readyz").json["reason"]
         page = site("/")
-        assert page.status == 200 and b"sightsound index ~/Photos" in page.body
+        assert page.status == 200 and b"sightsound index FOLDER" in page.body
         missing = site(f"{SEARCH}cat")
         assert missing.status == 404 and missing.json["error"]["code"] == "collection_missing"
         sightsound("index", copy_photos("cat.jpg", "horse.jpg"))
