@@ -6,6 +6,7 @@ python benchmarks/serving.py --count 100000 --seconds 20
 from __future__ import annotations
 
 import argparse
+import gzip
 import http.client
 import json
 import os
@@ -159,7 +160,7 @@ def first_load(port: int) -> int:
         return connection.getresponse().read()
 
     page = get("/?q=a+boat+at+dusk&limit=1")
-    needed = re.findall(r'(?:href|src)="(/static/[^"#]+)', page.decode("utf-8", "replace"))
+    needed = re.findall(r'(?:href|src)="(/static/[^"#]+)', gzip.decompress(page).decode())
     return len(page) + sum(len(get(urlsplit(path).path)) for path in dict.fromkeys(needed))
 
 
