@@ -1,6 +1,6 @@
 """Indexing sounds with `starter`, as a multiple of real time, beside features and model alone on all cores.
 
-python benchmarks/sound.py --minutes 240
+python benchmarks/sound.py --minutes 480
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def measure(minutes: int, work: Path) -> list[Row]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--minutes", type=int, default=240)
+    parser.add_argument("--minutes", type=int, default=480)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "sightsound-benchmarks")
     arguments = parser.parse_args()
     print(table(measure(arguments.minutes, arguments.work)))

@@ -41,9 +41,7 @@ def retry(
     for one in Sources(plugins, collection).all():
         if one.source.name in affected:
             with watched(one.source) as show:
-                whole += index(
-                    plugins, collection, one.source, encoders, Options(retry=True, only=only, progress=show)
-                )
+                whole += index(plugins, collection, one.source, encoders, Options(retry=True, only=only, progress=show))
     return whole
 
 

@@ -1,6 +1,6 @@
 """Films that are alike in look, sound and meaning.
 
-    signatures: kNN finds candidates ─► their shots and sounds are compared as sets ─► hits, each with its reasons
+signatures: kNN finds candidates ─► their shots and sounds are compared as sets ─► hits, each with its reasons
 """
 
 from __future__ import annotations
@@ -149,9 +149,7 @@ def similar_films(
     ]
 
 
-def candidates(
-    collection: Collection, film: Film, axes: Sequence[Source], filters: Filters, depth: int
-) -> list[str]:
+def candidates(collection: Collection, film: Film, axes: Sequence[Source], filters: Filters, depth: int) -> list[str]:
     """Ids of films whose signatures are nearest, on any of the axes."""
     within = (*filters, *any_of("kind", ["film"]))
     without = [film.item_id] if film.item_id else []
@@ -246,5 +244,3 @@ def likeness_object(found: Likeness) -> dict[str, object]:
             for pair in found.pairs
         ],
     }
-
-

@@ -51,9 +51,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def places(
-    films: Path, elasticsearch: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Place, Place]]:
+def places(films: Path, elasticsearch: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Place]]:
     """Both stores, with the same films and sounds."""
     line, prefix = CommandLine(tmp_path_factory.mktemp("home")), f"test{secrets.token_hex(4)}"
     there = {"SIGHTSOUND_STORE": elasticsearch, "SIGHTSOUND_ELASTICSEARCH_PREFIX": prefix}

@@ -131,9 +131,7 @@ def where(request: pytest.FixtureRequest, elasticsearch: str) -> Iterator[dict[s
         store.drop(name)
 
 
-def test_a_picture_is_found_credited_and_shown(
-    offer: Offer, where: dict[str, str], sightsound: CommandLine
-) -> None:
+def test_a_picture_is_found_credited_and_shown(offer: Offer, where: dict[str, str], sightsound: CommandLine) -> None:
     environment = {**offer.environment, **where}
     indexed: Any = sightsound("index", offer.argument, "--json", **environment).json
     assert (indexed["added"], indexed["failed"], indexed["failures"]) == (4, 0, [])

@@ -417,4 +417,3 @@ def test_a_video_reader_that_is_not_there_is_refused_before_anything_is_read(
     (hidden / "sitecustomize.py").write_text(HIDES_DECORD)
     lacking = sightsound("index", good, "--video-reader", "decord", code=2, PYTHONPATH=str(hidden))
     assert lacking.err.strip().endswith("pip install decord, or index with --video-reader pyav")
-

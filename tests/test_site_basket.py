@@ -38,9 +38,7 @@ def export(client: FlaskClient, format: str, picks: Any, more: str = "") -> Any:
     return client.post(f"/api/v1/export?format={format}{more}", json={"picks": picks})
 
 
-def test_a_cut_list_is_that_of_the_command_line(
-    mixed_client: FlaskClient, mixed: CommandLine, tmp_path: Path
-) -> None:
+def test_a_cut_list_is_that_of_the_command_line(mixed_client: FlaskClient, mixed: CommandLine, tmp_path: Path) -> None:
     picks, _ = film_picks(mixed)
     edl, table = tmp_path / "cuts.edl", tmp_path / "cuts.csv"
     mixed("search", "giraffe", "--kind", "film", "--edl", edl, "--csv", table)
@@ -81,9 +79,7 @@ def test_whole_items_and_moments_share_a_table(mixed_client: FlaskClient, mixed:
     assert only.status_code == 400 and "films and sounds" in only.json["error"]["message"]
 
 
-def test_credits_are_lines_as_take_writes_them(
-    mixed_client: FlaskClient, mixed: CommandLine, tmp_path: Path
-) -> None:
+def test_credits_are_lines_as_take_writes_them(mixed_client: FlaskClient, mixed: CommandLine, tmp_path: Path) -> None:
     photo, film = named(mixed, "photos/giraffe.jpg"), named(mixed, "films/made_reef.mp4")
     mixed("take", photo, "--to", tmp_path / "Giraffe")
     picks = [{"id": photo}, {"id": film, "start": 0, "end": 1}, {"id": film, "start": 4, "end": 5}]

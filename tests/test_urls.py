@@ -30,7 +30,9 @@ def table(place: Path, web: Web, *rows: str, head: str = "url,title,author,licen
 def test_a_table_of_urls_is_indexed_found_and_shown_where_they_lie(
     sightsound: CommandLine, web: Web, tmp_path: Path
 ) -> None:
-    path = table(tmp_path, web, *(f"WEB/{name}.jpg,,Ann,CC0" for name in NAMES), "WEB/gone.jpg,,,", "http://10.0.0.1/a.jpg,,,")
+    path = table(
+        tmp_path, web, *(f"WEB/{name}.jpg,,Ann,CC0" for name in NAMES), "WEB/gone.jpg,,,", "http://10.0.0.1/a.jpg,,,"
+    )
     allow = {"SIGHTSOUND_ALLOW_HOSTS": web.host}
     ran = sightsound("index", path, code=3, **allow)
     assert "5 added, 2 failed" in ran.out

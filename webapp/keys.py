@@ -53,9 +53,7 @@ def sign_in() -> Response:
     response = make_response(redirect(to, 303))
     value = _signer(key).sign("in").decode()
     # Lax, so that a search that someone shared opens; what changes anything is refused to other sites in safety.py.
-    response.set_cookie(
-        COOKIE, value, max_age=COOKIE_SECONDS, secure=request.is_secure, httponly=True, samesite="Lax"
-    )
+    response.set_cookie(COOKIE, value, max_age=COOKIE_SECONDS, secure=request.is_secure, httponly=True, samesite="Lax")
     return response
 
 

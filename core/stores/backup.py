@@ -1,7 +1,7 @@
 """A collection carried elsewhere and back: one moment of it, verified by a manifest that is written last.
 
-    backup   snapshot ─► PLACE/collection-<checksum>.sqlite ─► PLACE/sightsound-backup.json, then older files go
-    restore  manifest ─► a hidden folder in the store, checked ─► takes the collection's name in one step
+backup   snapshot ─► PLACE/collection-<checksum>.sqlite ─► PLACE/sightsound-backup.json, then older files go
+restore  manifest ─► a hidden folder in the store, checked ─► takes the collection's name in one step
 """
 
 from __future__ import annotations

@@ -251,4 +251,3 @@ def _features(place: Place) -> Features:
         int(rate), float(seconds), int(bands), int(size), int(hop), float(lowest), float(highest), padding,
         truncation == "fusion",
     )  # fmt: skip
-

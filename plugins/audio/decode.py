@@ -175,6 +175,7 @@ class Track:
         self.why = ""
         self._resampler: Any = None
         self._shape: tuple[Any, ...] = ()
+
     def decode(self, packet: Any) -> Iterator[Vectors]:
         """The packet's samples, float32 (n,) mono."""
         try:

@@ -33,6 +33,7 @@ def container_metadata(container: Any) -> Metadata:
 
 def metadata(said: Mapping[str, str]) -> Metadata:
     """said: tags by their names in lower case."""
+
     def first(name: str) -> str:
         return next((value for tag in _NAMES[name] if (value := _clean(said.get(tag, "")))), "")
 

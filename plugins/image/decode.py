@@ -62,9 +62,7 @@ def decode(file: BinaryIO, min_side: int) -> Decoded:
     except MemoryError:
         raise
     except Exception as error:  # decoders raise far more than OSError on damaged files
-        raise MediaError(
-            f"the file is cut short or damaged: {one_line(error)}"
-        ) from error
+        raise MediaError(f"the file is cut short or damaged: {one_line(error)}") from error
 
 
 def _decode(picture: Image.Image, min_side: int) -> Decoded:

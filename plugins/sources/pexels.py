@@ -119,9 +119,7 @@ class Pexels(Stock):
         }
         page = link(said, "url")
         title = urlsplit(page).path.strip("/").rpartition("/")[2].rstrip("0123456789").replace("-", " ").strip()
-        metadata = Metadata(
-            title=title, author=field(said, "user.name"), licence=LICENCE, page_url=page, extra=extra
-        )
+        metadata = Metadata(title=title, author=field(said, "user.name"), licence=LICENCE, page_url=page, extra=extra)
         return Item(uri, kind, urlsplit(max(files, key=lambda one: one.width).url).path, metadata)
 
     def file_url(self, item: Item) -> str:

@@ -103,9 +103,7 @@ class HuggingFace(Model):
                     dtype="float32",
                 )
             except Exception as error:  # a stranger's files
-                raise ModelError(
-                    f"{self.place.written} can't be loaded: {one_line(error)}"
-                ) from error
+                raise ModelError(f"{self.place.written} can't be loaded: {one_line(error)}") from error
         missing = [key for key in told["missing_keys"] if not (self.sentences and key.startswith("pooler."))]
         if missing or told.get("mismatched_keys"):
             wrong = ", ".join(sorted(map(str, missing or told["mismatched_keys"]))[:3])

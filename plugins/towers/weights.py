@@ -78,8 +78,7 @@ def _tensors(pickle: Path) -> dict[str, Any]:
         held = torch.load(pickle, map_location="cpu", weights_only=True)
     except Exception as error:  # a stranger's file: the loader raises what the pickle brings out of it
         raise ModelError(
-            f"{pickle} holds more than tensors, or is damaged, and was not read further:"
-            f" {one_line(error)}"
+            f"{pickle} holds more than tensors, or is damaged, and was not read further: {one_line(error)}"
         ) from error
     held = held.get("state_dict", held) if isinstance(held, dict) else {}
     tensors = {str(name): value for name, value in held.items() if isinstance(value, torch.Tensor)}

@@ -12,15 +12,17 @@ from sightsound.errors import MediaError
 from sightsound.media import Shot
 from sightsound.plugins.image.facts import perceptual_hash
 from sightsound.plugins.video.films import Film, Frame, Picture
-from sightsound.plugins.video.shots import SIDE, Seen, ShotDetector
+from sightsound.plugins.video.shots import CUT, SIDE, Seen, ShotDetector
 from sightsound.types import ShotInput
 
 EVERY = 5.0
 """Seconds of a shot that one frame stands for, at the most, unless nothing changes."""
 STUB = 1.5
 """Seconds at the end of a long shot that need no frame of their own."""
-CANDIDATES = 0.3
-"""Seconds between frames that may be chosen; less than the shortest shot."""
+CANDIDATES = 1.0
+"""Seconds between frames that may be chosen to be encoded."""
+ANEW = 0.3
+"""The same, where the picture has changed as at a cut; less than the shortest shot."""
 SAME_BITS = 6
 """Bits in which the perceptual hashes of near-identical frames differ at the most, of 64."""
 SAME_LIGHT = 12.0
@@ -49,12 +51,13 @@ class Framing:
         self._shot: _Shot | None = None
 
     def take(self, frame: Frame) -> Iterator[Piece]:
-        held = None
-        if frame.seconds - self._last_candidate >= CANDIDATES:
+        seen = Seen(frame.seconds, frame.rgb(self._small_side))
+        settled = list(self._detector.feed(seen))
+        if frame.seconds - self._last_candidate >= (ANEW if seen.change >= CUT else CANDIDATES):
             self._last_candidate = frame.seconds
-            held = frame.rgb(self._side)
-        for seen in self._detector.feed(Seen(frame.seconds, frame.rgb(self._small_side), held)):
-            yield from self._settled(seen)
+            seen.held = frame.rgb(self._side)
+        for one in settled:
+            yield from self._settled(one)
 
     def finish(self, end: float) -> Iterator[Piece]:
         for seen in self._detector.rest():

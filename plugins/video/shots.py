@@ -56,6 +56,7 @@ EVEN = 1.5
 """A spread that shows nothing to tell a view by."""
 
 Thumb = npt.NDArray[np.float32]
+_THIRDS = np.full(3, 1 / 3, np.float32)
 
 
 @dataclass
@@ -84,6 +85,18 @@ class Seen:
     def spread(self) -> float:
         flat = self.thumb.reshape(-1)
         return math.sqrt(max(0.0, float(flat @ flat) / flat.size - self.mean**2))
+
+    @cached_property
+    def grey(self) -> Thumb:
+        """The thumb without its colours, and without its mean."""
+        grey: Thumb = self.thumb @ _THIRDS
+        grey -= grey.mean()
+        return grey
+
+    @cached_property
+    def contrast(self) -> float:
+        """The length of `grey`."""
+        return float(np.linalg.norm(self.grey))
 
     @cached_property
     def empty(self) -> bool:
@@ -191,7 +204,7 @@ class ShotDetector:
         first = frames[0]
         way = last.thumb - first.thumb
         strength = float(np.abs(way).mean())
-        if strength < BLEND or _is_fade(first, last) or _same_view(first.thumb, last.thumb):
+        if strength < BLEND or _is_fade(first, last) or _same_view(first, last):
             return None
         steps = np.unique(np.linspace(1, len(frames) - 2, min(POINTS, len(frames) - 2)).astype(int))
         between = np.stack([frames[step].thumb for step in steps]) - first.thumb
@@ -227,13 +240,11 @@ def _is_fade(first: Seen, last: Seen) -> bool:
     return first.empty or last.empty or dims
 
 
-def _same_view(one: Thumb, other: Thumb) -> bool:
-    a, b = one.mean(axis=2), other.mean(axis=2)
-    a, b = a - a.mean(), b - b.mean()
-    size = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    if min(float(a.std()), float(b.std())) < EVEN:
+def _same_view(one: Seen, other: Seen) -> bool:
+    if min(one.contrast, other.contrast) < EVEN * math.sqrt(one.grey.size):
         return False
-    return float((a * b).sum()) / size > ALIKE or _has_moved(one, other)
+    likeness = float(np.vdot(one.grey, other.grey)) / (one.contrast * other.contrast)
+    return likeness > ALIKE or _has_moved(one.thumb, other.thumb)
 
 
 def _has_moved(one: Thumb, other: Thumb) -> bool:

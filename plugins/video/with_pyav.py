@@ -20,10 +20,10 @@ TRIES = 50
 HD = 720
 """Films of this height that do not say how their colours are meant have those of HD television."""
 _UNSAID = 2
-LARGE = 1280 * 720
+LARGE = 1920 * 1088
 """Pixels of a frame above which several threads decode one film. Of smaller ones so many are decoded a second that what
 the threads cost each other counts, and films beside each other fill the cores as well."""
-POINTS = 4
+POINTS = 2
 """Of a picture that is made very small, the points each way that are looked at for each of its pixels."""
 _PLAIN = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv420p10le", "yuv422p10le", "nv12")
 SHORT = 0.1
@@ -137,9 +137,7 @@ class PyavFilm:
         meant, turned = colours(frame), turns(frame)
         few = min(frame.width // width, frame.height // height) >= 2 * POINTS and frame.format.name in _PLAIN
         if few:  # a quarter of the time that the mean of all its pixels takes, and all but the same
-            frame = first.reformat(
-                frame, POINTS * width, POINTS * height, interpolation=Interpolation.POINT, threads=1
-            )
+            frame = first.reformat(frame, POINTS * width, POINTS * height, interpolation=Interpolation.POINT, threads=1)
         small = second.reformat(
             frame,
             width,

@@ -78,9 +78,7 @@ def bytes_of(indices: Indices) -> int:
 def _compare(indices: Indices, known: Any) -> tuple[list[tuple[str, str]], int]:
     """(space, URI) of each vector that items name and that is not there; how many documents went that none names."""
     aliases = {index.physical: index for index in indices.spaces().values()}
-    wanted = {
-        (space, id): one.item.uri for one in known.values() if one is not None for space, id in every(one)
-    }
+    wanted = {(space, id): one.item.uri for one in known.values() if one is not None for space, id in every(one)}
     there: set[tuple[str, str]] = set()
     strays: list[Operation] = []
     if aliases:
@@ -123,9 +121,7 @@ def _owners(indices: Indices) -> Iterator[list[str]]:
         composite: dict[str, Any] = {"size": _COMPOSITE, "sources": [{"item": {"terms": {"field": "item"}}}]}
         if after:
             composite["after"] = after
-        answer = reading.searched(
-            indices, indices.segments, {"size": 0, "aggs": {"items": {"composite": composite}}}
-        )
+        answer = reading.searched(indices, indices.segments, {"size": 0, "aggs": {"items": {"composite": composite}}})
         buckets: Iterable[Any] = answer["aggregations"]["items"]["buckets"]
         owners = [bucket["key"]["item"] for bucket in buckets]
         if owners:

@@ -222,9 +222,7 @@ def score(indices: Indices, space: str, vector: Vectors, item_ids: Sequence[str]
     if index is None or not item_ids:
         return []
     if np.size(vector) != index.dims:
-        raise StoreError(
-            f"Space '{space}' holds vectors of another length than the query's {np.size(vector)} numbers."
-        )
+        raise StoreError(f"Space '{space}' holds vectors of another length than the query's {np.size(vector)} numbers.")
     return [_scored(hit) for hit in committed(indices, _exact(indices, index, _query(vector), item_ids))]
 
 

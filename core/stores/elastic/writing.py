@@ -134,9 +134,7 @@ class Writer:
         bulk.run(self.indices.connection, (Operation(alias, id, owner) for (alias, id), owner in old.items()))
         return bool(old)
 
-    def _put(
-        self, entries: Sequence[Entry], stored: Mapping[tuple[str, str], Vectors], last: bool
-    ) -> dict[str, str]:
+    def _put(self, entries: Sequence[Entry], stored: Mapping[tuple[str, str], Vectors], last: bool) -> dict[str, str]:
         known = reading.known(self.indices, [entry.item.id for entry in entries])
         self._free_uris(entries)
         plans = [self._plan(entry, known.get(entry.item.id), stored, last) for entry in entries]
@@ -203,9 +201,7 @@ class Writer:
         self.unseen = True
         return refused
 
-    def _plan(
-        self, entry: Entry, known: Known | None, stored: Mapping[tuple[str, str], Vectors], last: bool
-    ) -> _Plan:
+    def _plan(self, entry: Entry, known: Known | None, stored: Mapping[tuple[str, str], Vectors], last: bool) -> _Plan:
         item = replace(entry.item, added=(known.item.added if known else entry.item.added) or self.next_added())
         if not last:
             return _piece(entry, item, known)
