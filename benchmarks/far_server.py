@@ -5,7 +5,6 @@ python benchmarks/far_server.py FOLDER MILLISECONDS
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -15,15 +14,16 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from waitress.server import create_server
 
 BUCKET = "far"
 READY = "http://"
+THREADS = 64
+"""Answers that may be late at once."""
 
 
 def serve(folder: Path, milliseconds: int) -> None:
     """Serve until the process is ended; the first line on stdout is the address."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     backend: Any = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
     backend.create_bucket(BUCKET, "us-east-1")
     for path in sorted(folder.iterdir()):
@@ -35,9 +35,9 @@ def serve(folder: Path, milliseconds: int) -> None:
         answer: Iterable[bytes] = application(environment, start)
         return answer
 
-    server = make_server("127.0.0.1", 0, late, threaded=True)
-    print(f"{READY}127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever()
+    server: Any = create_server(late, host="127.0.0.1", port=0, threads=THREADS)  # it keeps connections, as S3 does
+    print(f"{READY}127.0.0.1:{server.effective_port}", flush=True)
+    server.run()
 
 
 if __name__ == "__main__":

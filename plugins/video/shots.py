@@ -9,6 +9,7 @@ frame is a blend of the first and the last, the further on the more of the last 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ class Seen:
     @cached_property
     def empty(self) -> bool:
         """Black or white all over, as between a fade out and a fade in. It belongs to the shot before it."""
-        return self.spread < FLAT and (self.mean < DARK or self.mean > LIGHT)
+        return (self.mean < DARK or self.mean > LIGHT) and self.spread < FLAT
 
 
 @dataclass
@@ -177,8 +178,10 @@ class ShotDetector:
 
     def _look_for_blend(self, last: Seen) -> None:
         self._settle(last.seconds)
+        waiting = list(self._waiting)
         for span in SPANS:
-            found = self._blend_over(span, last)
+            start = bisect_left(waiting, last.seconds - span - 1e-3, key=lambda one: one.seconds)
+            found = _blend_over(span, waiting[start:])
             if found is None:
                 continue
             if self._blend is None or found.strength > self._blend.strength:
@@ -195,32 +198,33 @@ class ShotDetector:
         if frame is not None and not near:
             frame.begins = True
 
-    def _blend_over(self, span: float, last: Seen) -> _Blend | None:
-        frames = [one for one in self._waiting if one.seconds >= last.seconds - span - 1e-3]
-        if len(frames) < POINTS // 2 + 2 or last.seconds - frames[0].seconds < 0.8 * span:
-            return None
-        if any(one.begins or one.thumb.shape != last.thumb.shape for one in frames):
-            return None
-        first = frames[0]
-        way = last.thumb - first.thumb
-        strength = float(np.abs(way).mean())
-        if strength < BLEND or _is_fade(first, last) or _same_view(first, last):
-            return None
-        steps = np.unique(np.linspace(1, len(frames) - 2, min(POINTS, len(frames) - 2)).astype(int))
-        between = np.stack([frames[step].thumb for step in steps]) - first.thumb
-        shares = (between * way).sum(axis=(1, 2, 3)) / float((way * way).sum())
-        residues = np.abs(between - shares[:, None, None, None] * way).mean(axis=(1, 2, 3))
-        rising = (np.diff(shares) > -0.05).all()
-        inside = int(((shares > 0.06) & (shares < 0.94)).sum())
-        if not rising or inside < min(3, len(steps)) or (residues > RESIDUE * strength).any():
-            return None
-        largest = float(np.diff([0.0, *shares, 1.0]).max())
-        if largest > LARGEST:
-            return None
-        times = [first.seconds, *(frames[step].seconds for step in steps), last.seconds]
-        all_shares = np.array([0.0, *shares, 1.0])
-        middle = times[int(np.argmax(all_shares >= 0.5))]
-        return _Blend(strength, middle, last.seconds)
+
+def _blend_over(span: float, frames: list[Seen]) -> _Blend | None:
+    """The transition that the frames of this span are, if they are one."""
+    first, last = frames[0], frames[-1]
+    if len(frames) < POINTS // 2 + 2 or last.seconds - first.seconds < 0.8 * span:
+        return None
+    if any(one.begins or one.thumb.shape != last.thumb.shape for one in frames):
+        return None
+    way = last.thumb - first.thumb
+    strength = float(np.abs(way).mean())
+    if strength < BLEND or _is_fade(first, last) or _same_view(first, last):
+        return None
+    steps = np.unique(np.linspace(1, len(frames) - 2, min(POINTS, len(frames) - 2)).astype(int))
+    between = np.stack([frames[step].thumb for step in steps]) - first.thumb
+    shares = (between * way).sum(axis=(1, 2, 3)) / float((way * way).sum())
+    residues = np.abs(between - shares[:, None, None, None] * way).mean(axis=(1, 2, 3))
+    rising = (np.diff(shares) > -0.05).all()
+    inside = int(((shares > 0.06) & (shares < 0.94)).sum())
+    if not rising or inside < min(3, len(steps)) or (residues > RESIDUE * strength).any():
+        return None
+    largest = float(np.diff([0.0, *shares, 1.0]).max())
+    if largest > LARGEST:
+        return None
+    times = [first.seconds, *(frames[step].seconds for step in steps), last.seconds]
+    all_shares = np.array([0.0, *shares, 1.0])
+    middle = times[int(np.argmax(all_shares >= 0.5))]
+    return _Blend(strength, middle, last.seconds)
 
 
 def _is_flash(before: list[Seen], after: list[Seen]) -> bool:
