@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sightsound.dead import dead_links
 from sightsound.errors import MediaError
+from sightsound.links import safe_link
 from sightsound.moments import Stretch, times
 from sightsound.opening import Sources
 from sightsound.searching import Answer
@@ -91,7 +92,7 @@ def sheet_of(tiles: Sequence[Tile], count: str, sources: Sources, title: str) ->
 
 
 def _link(words: str, url: str) -> str:
-    if not url.startswith(("https://", "http://")):
+    if not safe_link(url):
         return html.escape(words)
     return f'<a href="{html.escape(url)}">{html.escape(words)}</a>'
 
@@ -104,12 +105,12 @@ def _row(tile: Tile, sources: Sources, picture: bytes | None, dead: bool) -> str
         shown = f'<img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
     elif dead:
         shown = f'<div class="none">{DEAD}</div>'
-    elif url and url.startswith(("https://", "http://")) and item.kind in ("photo", "film"):
-        shown = f'<img alt="{name}" loading="lazy" src="{html.escape(url)}" onerror="{_ON_ERROR}">'
+    elif (address := safe_link(url)) and item.kind in ("photo", "film"):
+        shown = f'<img alt="{name}" loading="lazy" src="{html.escape(address)}" onerror="{_ON_ERROR}">'
     else:
         shown = f'<div class="none">{item.kind}</div>'
     page_url = item.metadata.page_url
-    if page_url.startswith(("https://", "http://")):
+    if safe_link(page_url):
         shown = f'<a href="{html.escape(page_url)}">{shown}</a>'
     sure = "" if tile.confidence is None else f"{tile.confidence:.0%} · "
     credit = "".join(_link(words, url) for words, url in source.credit_links(item))

@@ -12,7 +12,7 @@ from mixed_media import HOSTILE, named
 
 from sightsound.searching import Hit
 from sightsound.types import Item, Metadata, Segment
-from sightsound.webapp.pages.item import provenance
+from sightsound.webapp.particulars import provenance
 from sightsound.webapp.timeline import ROOMY, timeline_of
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sightsound.links import safe_link
 from sightsound.moments import clock
 from sightsound.webapp.asking import Asking, item_url
-from sightsound.webapp.links import safe_link
 
 MOMENTS = 6
 """Moments of a film or sound that its strip shows."""

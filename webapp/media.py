@@ -14,13 +14,13 @@ from werkzeug.wsgi import wrap_file
 
 from sightsound import dead
 from sightsound.errors import ItemMissing, MediaGone, UsageError
+from sightsound.links import safe_link
 from sightsound.previews import TYPES
 from sightsound.showing import MOST_MOMENTS, kept_name, nearest_width, picture_name
 from sightsound.sources import Source, is_hotlinked
 from sightsound.types import Item
 from sightsound.webapp.asking import whole
-from sightsound.webapp.links import safe_link
-from sightsound.webapp.picking import item_of
+from sightsound.webapp.items import item_of
 from sightsound.webapp.site import site
 
 pages = Blueprint("media", __name__, url_prefix="/media")

@@ -21,7 +21,7 @@ from sightsound.showing import Showing
 from sightsound.stores.base import Collection, EncoderRecord, Store
 from sightsound.webapp.metrics import Metrics
 from sightsound.webapp.queue import EncodeQueue, Line, through
-from sightsound.webapp.retrying import Retrying
+from sightsound.webapp.retryprocess import RetryProcess
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.uploads import Uploads
 from sightsound.webapp.wholecounts import WholeCounts
@@ -52,7 +52,7 @@ class Site:
         self._to_read = threading.Semaphore(cores() + READ_WAITING)
         self._read_parts: OrderedDict[object, tuple[EncoderSet, ReadPart]] = OrderedDict()
         self._showing: Showing | None = None
-        self.retrying = Retrying()
+        self.retrying = RetryProcess()
         self.whole_counts = WholeCounts(lambda: self.collection.facets())
         self.metrics = Metrics()
         self.metrics.watch(self)

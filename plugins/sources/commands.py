@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, megabytes, note, plural, print_json
+from sightsound.amounts import readable_bytes
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, plural, print_json
 from sightsound.config import setting
 from sightsound.errors import UsageError
 from sightsound.plugins.sources.index_to import index_to_command
@@ -136,7 +137,7 @@ def upload_command(
     elif dry_run:
         print(f"{plural(len(files), 'file')} would be compared with {to}")
     else:
-        print(f"{plural(len(files), 'file')}: {sent:,} uploaded ({megabytes(size)}), {there:,} there already")
+        print(f"{plural(len(files), 'file')}: {sent:,} uploaded ({readable_bytes(size)}), {there:,} there already")
         for path, reason in failures[:SHOWN_FAILURES]:
             note(f"failed: {path}: {reason}")
         if len(failures) > SHOWN_FAILURES:
@@ -182,7 +183,7 @@ def local_store(store: str | None, create: bool = False) -> LocalStore:
 
 
 def _holds(manifest: Manifest) -> str:
-    return f"{plural(manifest.items, 'item')}, {megabytes(manifest.size)}"
+    return f"{plural(manifest.items, 'item')}, {readable_bytes(manifest.size)}"
 
 
 def _object(manifest: Manifest, place: Place, name: str) -> dict[str, object]:
