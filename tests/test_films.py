@@ -15,6 +15,7 @@ from conftest import MEDIA, PHOTOS, CommandLine
 from made_films import FPS, HEIGHT, WIDTH, Edited, Frames, blocks, colour, cut, dissolved, f1, faded, render, shot, tone
 
 from sightsound import Item, Learnt, Piece, ShotInput, Wanted, file_uri
+from sightsound.colours import colours_of
 from sightsound.media import Begun
 from sightsound.plugins.video.containers import container_of
 from sightsound.plugins.video.films import open_film
@@ -109,7 +110,20 @@ def test_an_interrupted_reading_goes_on_at_the_shot(tmp_path: Path) -> None:
         begun[kind] = Begun(len(spans), *spans[-1], frozenset(spans))
     rest, again, _ = read(path, Wanted(ImageInput(64), shot=ShotInput(36, 4), begun=begun))
     assert [(p.kind, p.start, p.end) for p in rest] == [(p.kind, p.start, p.end) for p in whole[len(half) :]]
+    assert colours_of({"palette": again.pop("palette")}) == colours_of({"palette": facts.pop("palette")})
     assert again == facts
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_films_palette_has_its_colours_by_how_long_they_are_seen(begun: bool, tmp_path: Path) -> None:
+    blue, red, white = (20, 60, 200), (200, 30, 30), (250, 250, 250)
+    path = render(tmp_path / "film.mp4", cut([colour(blue, 4), colour(red, 2), colour(white, 1)]).frames)
+    seen = {"frame": Begun(1, 0, 4), "shot": Begun(1, 0, 4)} if begun else {}
+    _, facts, _ = read(path, Wanted(ImageInput(64), begun=seen))
+    assert colours_of(facts) == ["blue", "red", "white"]
+    for (written, share), (wanted, seconds) in zip(facts["palette"], ((blue, 4), (red, 2), (white, 1)), strict=True):
+        assert np.abs(np.array(list(bytes.fromhex(written[1:]))) - wanted).max() < 12
+        assert share == pytest.approx(seconds / 7, abs=0.05)
 
 
 HIDES_DECORD = """

@@ -52,6 +52,8 @@ class FilmReader:
         from sightsound.plugins.video.containers import container_of
         from sightsound.plugins.video.films import open_film
         from sightsound.plugins.video.framing import Framing, moment
+        from sightsound.plugins.video.palette import glances
+        from sightsound.plugins.video.shots import SIDE
         from sightsound.plugins.video.sounding import heard_and_said
 
         container = container_of(file)
@@ -63,6 +65,8 @@ class FilmReader:
             return
         if film.codec and not wanted.words:
             framing = Framing(side, wanted.shot, *_begun(wanted))
+            for pictures, seconds in glances(film, framing.begins, SIDE) if framing.begins else ():
+                framing.palette.add(pictures, seconds)
             for frame in film.frames(framing.begins):
                 yield from framing.take(frame)
             yield from framing.finish(film.end)
@@ -95,6 +99,7 @@ def _learnt(film: Film, framing: Framing) -> Learnt:
         "codec": film.codec,
         "duration": round(film.end, 3),
         "shots": framing.shots,
+        "palette": framing.palette.colours(),
     }
     return Learnt({name: value for name, value in facts.items() if value}, damage=film.damage)
 
