@@ -58,6 +58,11 @@ class Tile:
     confidence: float | None = None
     probable: bool | None = None
 
+    @property
+    def second(self) -> float | None:
+        """What is shown of a film: the middle of its first moment."""
+        return (self.moments[0].start + self.moments[0].end) / 2 if self.moments else None
+
 
 Dead = list[tuple[Item, MediaError]]
 
@@ -75,20 +80,20 @@ def sheet_of(tiles: Sequence[Tile], count: str, sources: Sources, title: str) ->
 
     Returns beside it the items whose link is dead, with why; the sheet says so in their place.
     """
-    local = [tile.item for tile in tiles if not is_hotlinked(tile.item, sources.of(tile.item))]
-    shown = {tile.item.id: (tile.moments[0].start + tile.moments[0].end) / 2 for tile in tiles if tile.moments}
-    pictures = thumbnails(local, sources, shown)
+    local = [(tile.item, tile.second) for tile in tiles if not is_hotlinked(tile.item, sources.of(tile.item))]
+    pictures = thumbnails(local, sources)
     dead = dead_links([tile.item for tile in tiles if is_hotlinked(tile.item, sources.of(tile.item))], sources)
     rows, drawn = [], False
     for tile in tiles:
         if tile.probable is False and not drawn:
             rows.append('<li class="line">Below this line, matches are probably chance.</li>')
             drawn = True
-        rows.append(_row(tile, sources, pictures.get(tile.item.id), tile.item.id in dead))
+        rows.append(_row(tile, sources, pictures.get((tile.item.id, tile.second)), tile.item.id in dead))
     providers = dict.fromkeys(p for tile in tiles if (p := sources.of(tile.item).provider))
     count = html.escape(count) + "".join(f" · {_link(words, url)}" for words, url in providers)
     page = _PAGE.format(title=html.escape(title), count=count, hits="\n".join(rows), row=_ROW)
-    return page, [(tile.item, dead[tile.item.id]) for tile in tiles if tile.item.id in dead]
+    items = {tile.item.id: tile.item for tile in tiles}
+    return page, [(items[id], why) for id, why in dead.items()]
 
 
 def _link(words: str, url: str) -> str:
