@@ -73,7 +73,7 @@ class Showing:
 
     def __init__(self, registry: Registry) -> None:
         self._readers = tuple(entry.thing for entry in registry.readers)
-        self.cache = PreviewCache(cache_folder() / "previews", number("previews_megabytes") * 1e6)
+        self.cache = preview_cache()
         memory, deadline = number("memory"), number("deadline")
         self._memory = memory
         limits = Limits(deadline, memory, number("preview_minutes") * 60)
@@ -209,6 +209,11 @@ class Showing:
 
 
 _YES, _NO = b"yes", b"no"
+
+
+def preview_cache() -> PreviewCache:
+    """Where what was made is kept. Several servers may have the same."""
+    return PreviewCache(cache_folder() / "previews", number("previews_megabytes") * 1e6)
 
 
 def picture_name(item: Item, width: int, at: float | None = None) -> str:

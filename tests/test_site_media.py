@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -120,6 +121,36 @@ def test_a_sound_has_a_waveform_and_no_picture(app: Flask, browser: FlaskClient)
     assert browser.get(url(app, "bark.ogg", "thumb")).status_code == 422
     assert browser.get(url(app, "cat.jpg", "waveform.svg")).status_code == 422
     assert browser.get(url(app, "cat.jpg", "strip")).status_code == 422
+
+
+def test_what_was_given_to_search_by_is_shown_small_and_a_sound_by_a_sign(
+    app: Flask, browser: FlaskClient, shelf: CommandLine
+) -> None:
+    ids = {}
+    for name in ("cat.jpg", "plain.mp4", "bark.ogg"):
+        form = {"file": (io.BytesIO((shelf.home / "media" / name).read_bytes()), name)}
+        ids[name] = browser.post("/api/v1/uploads", data=form).json["id"]
+    page = browser.get("/?" + "&".join(f"part=upload:1:{id}" for id in ids.values())).text
+    chips = page.split('class="chips"')[1].split("</ul>")[0].split("<li ")[1:]
+    shown = [re.findall(r'<img src="([^"]+)"', chip) for chip in chips]
+    assert [len(found) for found in shown] == [1, 1, 0] and "#sound" in chips[2]
+    for (url,), wanted in zip(shown[:2], (PHOTOS / "cat.jpg", None), strict=True):
+        answer = browser.get(url)
+        assert answer.mimetype == "image/jpeg" and answer.headers["Cache-Control"].startswith("private")
+        picture = Image.open(io.BytesIO(answer.data)).convert("RGB")
+        assert picture.width == 320
+        if wanted:
+            original = Image.open(wanted).convert("RGB").resize(picture.size)
+            assert np.abs(np.asarray(picture, np.int16) - np.asarray(original, np.int16)).mean() < 12
+        assert browser.get(url, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+    assert browser.get(f"/media/uploads/{ids['bark.ogg']}/thumb").status_code == 422
+    assert browser.get(f"/media/uploads/{'0' * 64}/thumb").status_code == 404
+    kept = app.extensions["sightsound"].uploads.find(ids["cat.jpg"]).path
+    os.utime(kept, (0, 0))
+    assert browser.get(shown[0][0]).status_code == 404, "it is forgotten with the file"
+    browser.post("/api/v1/uploads", data={"file": (io.BytesIO((MEDIA / "sounds/bark.ogg").read_bytes()), "x")})
+    cache = app.extensions["sightsound"].showing.cache.folder
+    assert not kept.exists() and not list(cache.glob(f"*/{kept.name}*"))
 
 
 def test_what_a_browser_has_is_not_sent_again(app: Flask, browser: FlaskClient) -> None:

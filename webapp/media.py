@@ -1,4 +1,4 @@
-"""Pictures, films and sounds: `/media/<item id>/…`, by an item's id only, and only what was indexed. docs/site.md."""
+"""Pictures, films and sounds: `/media/<item id>/…`, only what was indexed; of uploads a small picture. docs/site.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sightsound import dead
 from sightsound.errors import ItemMissing, MediaGone, UsageError
 from sightsound.links import safe_link
 from sightsound.previews import TYPES
-from sightsound.showing import MOST_MOMENTS, kept_name, nearest_width, picture_name
+from sightsound.showing import MOST_MOMENTS, WIDTHS, kept_name, nearest_width, picture_name
 from sightsound.sources import Source, is_hotlinked
 from sightsound.types import Item
 from sightsound.webapp.asking import whole
@@ -31,6 +31,8 @@ POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 MAKING_SECONDS = 5
 """After which a page asks again for what is being made."""
 WIDEST = 100_000
+CHIP = WIDTHS[0]
+"""Pixels of the picture of an upload."""
 _VERSION = 16
 """Hex digits of the content that URLs name."""
 UNKNOWN = "application/octet-stream"
@@ -68,6 +70,14 @@ def thumb(id: str) -> Response:
         if (unchanged := _unchanged(item, etag)) is not None:
             return unchanged
         return _sent(site().showing.picture(item, source, width, at), item, etag, "image/jpeg")
+
+
+@pages.get("/uploads/<id>/thumb")
+def upload_thumb(id: str) -> Response:
+    """A small JPEG of a picture or a film that a visitor gave, for as long as it is kept."""
+    item = site().uploads.find(id).item
+    etag = picture_name(item, CHIP)
+    return _unchanged(item, etag) or _sent(site().showing.picture(item, Source(), CHIP), item, etag, "image/jpeg")
 
 
 @pages.get("/<id>/strip")

@@ -17,7 +17,7 @@ from sightsound.errors import Busy, SightsoundError
 from sightsound.opening import SOURCES, Sources, open_store
 from sightsound.registry import Registry, registry
 from sightsound.searching import Answer, FilePart, Part, Query, ReadPart, read_part, search
-from sightsound.showing import Showing
+from sightsound.showing import Showing, preview_cache
 from sightsound.stores.base import Collection, EncoderRecord, Store
 from sightsound.webapp.metrics import Metrics
 from sightsound.webapp.queue import EncodeQueue, Line, through
@@ -42,7 +42,7 @@ class Site:
 
     def __init__(self, settings: SiteSettings) -> None:
         self.settings = settings
-        self.uploads = Uploads(settings.uploads)
+        self.uploads = Uploads(settings.uploads, forgotten=lambda id: preview_cache().forget(id))
         self._guard = threading.Lock()
         self._collection: Collection | None = None
         self._encoders: tuple[Sequence[EncoderRecord], EncoderSet] | None = None
