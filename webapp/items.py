@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request, send_file
 
 from sightsound.answers import alike_object, shown_object
 from sightsound.dead import mark
-from sightsound.errors import ItemMissing, MediaError, UsageError
+from sightsound.errors import Busy, ItemMissing, MediaError, UsageError
 from sightsound.signatures import Axis
 from sightsound.similar import WEIGHTS, Likeness, of_item, similar_films
 from sightsound.taking import name_of
@@ -86,7 +86,10 @@ def taken(one: Item) -> Response:
     source = here.sources.of(one)
     try:
         if one.path is not None:
-            here.showing.local(one, source).close()  # what lies there now may be another file than was indexed
+            there = here.showing.local(one, source)  # what lies there now may be another file than was indexed
+            if there == "making":
+                raise Busy(f"{one.display_title} is being looked at; come again in a moment")
+            there.close()
         original = source.take(one)
     except MediaError as error:
         mark(here.collection, one, error)
