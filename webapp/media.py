@@ -28,6 +28,8 @@ FOR_EVER = "private, max-age=31536000, immutable"
 """For a URL that names the content with `v`: it never means anything else."""
 POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 """What is sent may be anyone's file: nothing in it runs, were it opened as a page."""
+PICTURE_POLICY = f"{POLICY}; style-src 'unsafe-inline'"
+"""Browsers that open a picture lay it out with styles of their own."""
 MAKING_SECONDS = 5
 """After which a page asks again for a film that is being made."""
 PICTURE_SECONDS = 1
@@ -229,6 +231,8 @@ def _sent(found: BinaryIO, item: Item, etag: str, type_: str, name: str = "") ->
     start, end, status = _range(size, etag)
     answer = Response(status=status, content_type=type_)
     _headers(answer, item, etag)
+    if type_.startswith("image/") and type_ != "image/svg+xml":
+        answer.headers["Content-Security-Policy"] = PICTURE_POLICY
     answer.headers["Accept-Ranges"] = "bytes"
     answer.headers["Content-Disposition"] = _disposition(type_, name)
     if status == 416:

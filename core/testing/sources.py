@@ -58,7 +58,8 @@ def _check_item(source: Source, item: Item) -> None:
     expect(all(not url or safe_link(url) for _, url in links), f"{links} lead nowhere")
     view = source.view_url(item)
     if view is not None:
-        host = urlsplit(view).hostname
+        parts = urlsplit(view)
+        host = parts.netloc if parts.port else parts.hostname
         named = "*" in source.view_hosts or host in source.view_hosts
         expect(named, f"{view} lies on a host that view_hosts does not name")
     if item.kind == "text":
