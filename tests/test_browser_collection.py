@@ -87,6 +87,7 @@ def test_originals_in_s3_are_shown_from_there_by_a_signed_address(page: Page) ->
     asked: list[str] = []
     page.on("response", lambda answer: asked.append(answer.url if answer.ok else ""))
     open_item(page, "made_reef.mp4")
+    expect(page.get_by_role("heading", level=1)).to_have_text("made_reef.mp4")
     page.wait_for_function("() => document.querySelector('.stage video').readyState >= 2")
     assert page.locator(".stage video").evaluate("video => video.play().then(() => video.videoWidth)") > 100
     assert any(urlsplit(url).path == "/media/made_reef.mp4" and "X-Amz-Signature" in url for url in asked)
