@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sightsound.config import cores
 from sightsound.encoders import ChosenEncoder, EncoderSet
 from sightsound.types import Encoder, Role, Vectors
 from sightsound.webapp.errors import Refused
@@ -20,6 +19,9 @@ from sightsound.webapp.metrics import Metrics
 
 MOST_AT_ONCE = 256
 """Inputs that are encoded in one batch."""
+RUNNING = 3
+"""Searches that have their turn at once. Much of a search is Python, which one thread runs at a time: eight at once
+answered two thirds as many a second as three."""
 AGAIN_AFTER = 2
 """Seconds after which one who was sent away may come again."""
 ENDING = 30.0
@@ -35,7 +37,7 @@ class Line:
         self._bound = bound
         self._inside = 0
         self._guard = threading.Lock()
-        self._running = threading.Semaphore(max(8, 2 * cores()))
+        self._running = threading.Semaphore(RUNNING)
         self._metrics = metrics
         metrics.queued.set_function(lambda: self._inside)
 
