@@ -228,4 +228,4 @@ def _films(films: list[Object], subtitles: list[Object]) -> Iterator[tuple[Objec
 def hosts(bucket: Bucket) -> tuple[str, ...]:
     """Where URLs for viewing lead."""
     url = bucket.view_url("x")
-    return (urlsplit(url).netloc,) if url else ()
+    return (urlsplit(url).netloc.rpartition("@")[2],) if url else ()
