@@ -120,9 +120,7 @@ def test_nothing_that_is_missing_is_guessed(tmp_path: Path, folder: Path, name: 
         clap.clap_set(str(copy))
 
 
-def test_sounds_of_other_lengths_are_indexed_beside_each_other(
-    line: CommandLine, folder: Path, tmp_path: Path
-) -> None:
+def test_sounds_of_other_lengths_are_indexed_beside_each_other(line: CommandLine, folder: Path, tmp_path: Path) -> None:
     """YAMNet's windows of 4 s at 16 kHz and CLAP's of 10 s at 48 kHz, in one collection."""
     (tmp_path / "sounds").mkdir()
     soundfile.write(tmp_path / "sounds" / "tone.wav", np.tile(sounds()[1], 2), RATE)

@@ -144,7 +144,7 @@ class Collection(ABC):
 
     @abstractmethod
     def contents_of_sizes(self, sizes: Iterable[int]) -> dict[int, list[str]]:
-        """Contents of the indexed items whose fact `bytes` is one of these, by size; of none that failed, also in part."""
+        """Contents of the indexed items whose fact `bytes` is one of these, by size; of none that failed in part."""
 
     @abstractmethod
     def of_source(self, source: str) -> Iterator[tuple[str, str]]:

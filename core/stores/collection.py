@@ -21,7 +21,7 @@ from sightsound.stores.base import Collection, EncoderRecord, Entry, Failure, Or
 from sightsound.stores.database import Database
 from sightsound.stores.lock import IndexerLock
 from sightsound.stores.refusals import check_query_dims
-from sightsound.stores.rows import FAILED, ITEM_COLUMNS, SEEN, as_json, item_of, json_list
+from sightsound.stores.rows import FAILED, ITEM_COLUMNS, as_json, item_of, json_list
 from sightsound.stores.shelves import Caches, shelf_of
 from sightsound.stores.words import text_search
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
