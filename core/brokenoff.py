@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sightsound.jobs import Read
-from sightsound.stores.base import Collection
+from sightsound.stores.base import Collection, Entry
 from sightsound.types import Item, Segment
 
 READ_TO = "read_to"
@@ -28,3 +28,19 @@ def pieces_so_far(collection: Collection, stored: Item) -> list[Segment]:
     """The pieces that were read, by kind and number: not what is made when all are there."""
     segments = collection.segments([stored.id]).get(stored.id, [])
     return [s for s in segments if s.start is not None and s.kind != "signature"]
+
+
+def reopen(collection: Collection, stored: Item | None, item: Item) -> None:
+    """Make what a reading that broke off left the first part of the one that goes on with it."""
+    if stored and broke_off(stored, item):
+        segments = pieces_so_far(collection, stored)
+        ids = [segment.id for segment in segments]
+        vectors = {space: collection.vectors(space, ids) for space in {space for space, _ in collection.counts()}}
+        collection.put([Entry(stored, segments, vectors)], last=False)
+
+
+def forget(collection: Collection, stored: Item) -> None:
+    """Of a file that changed since, what was read of it is kept, and nothing goes on there."""
+    if READ_TO in stored.facts:
+        facts = {name: fact for name, fact in stored.facts.items() if name != READ_TO}
+        collection.put([Entry(replace(stored, facts=facts), replaces=frozenset())])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from sightsound import calibration
 from sightsound.batches import BatchVectors, with_vectors
-from sightsound.brokenoff import READ_TO, broke_off, pieces_so_far, so_far
+from sightsound.brokenoff import broke_off, forget, reopen, so_far
 from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint, take_up
 from sightsound.errors import UsageError
@@ -195,13 +195,13 @@ class _Run:
             self._resuming.done(task.item.uri)
         elif result and not result.last:
             if begun is None:
-                self._reopen(task)
+                reopen(self.collection, task.stored, task.item)
             part = so_far(begun, result)
             self._put_part(task, part)
             self._in_part[task.item.uri] = replace(part, pieces=())
         else:
             if result and begun is None and not result.known:
-                self._reopen(task)
+                reopen(self.collection, task.stored, task.item)
             if result and result.content in self._contents:
                 self._commit()
             self._batch.append(_Ready(task.item, result, task.stored))
@@ -223,18 +223,6 @@ class _Run:
             self._given_up.add(task.item.uri)
             self._count_failure(task.item.uri, refused[item.id])
 
-    def _reopen(self, task: Task) -> None:
-        """Make what a reading that broke off left the first part of the one that goes on with it."""
-        stored = task.stored
-        if stored and broke_off(stored, task.item):
-            segments = pieces_so_far(self.collection, stored)
-            ids = [segment.id for segment in segments]
-            vectors = {space: self.collection.vectors(space, ids) for space in sorted(self._spaces())}
-            self.collection.put([Entry(stored, segments, vectors)], last=False)
-
-    def _spaces(self) -> set[str]:
-        return {space for space, _ in self.collection.counts()}
-
     def _fail(self, task: Task, reason: str, begun: Read | None) -> None:
         """Note that an item failed. Of a long one that was never read whole, what was read before is found."""
         stored = task.stored
@@ -246,9 +234,8 @@ class _Run:
             self._write([_Ready(task.item, replace(begun, damage=reason, last=True), stored)])
             self._resuming.done(task.item.uri)
             return
-        if found and READ_TO in found.facts and not broke_off(found, task.item):
-            facts = {name: fact for name, fact in found.facts.items() if name != READ_TO}
-            self.collection.put([Entry(replace(found, facts=facts), replaces=frozenset())])
+        if found and not broke_off(found, task.item):
+            forget(self.collection, found)
         item = task.stored or replace(task.item, id=self._new_id(task.item.uri, ""))
         layers = {**item.layers, self.source.name: task.item.metadata}
         self._note_failure(replace(item.with_layers(layers), revision=task.item.revision), reason)
@@ -399,7 +386,7 @@ class _Run:
         ).with_layers({**own, **others, self.source.name: ready.item.metadata})
         theirs = [s for s in self.collection.segments([twin.id]).get(twin.id, []) if s.kind not in TEXT_KINDS]
         vectors: dict[str, dict[str, Vectors]] = {}
-        for space in self._spaces():
+        for space in {space for space, _ in self.collection.counts()}:
             found = self.collection.vectors(space, [segment.id for segment in theirs])
             vectors[space] = {replace(s, item_id=item.id).id: found[s.id] for s in theirs if s.id in found}
         return Entry(item, [*(replace(s, item_id=item.id) for s in theirs), *text_segments(item)], vectors)
