@@ -49,6 +49,7 @@ READER = """
                 yield Piece("frame", "image", noise, float(number), number + 1.0)
             if said.get("damage"):
                 yield Learnt({}, damage=said["damage"])
+                yield Learnt({}, damage=said.get("more", ""))
 
     class Locked:
         def missing(self, item):
@@ -197,13 +198,13 @@ def test_a_film_that_breaks_off_is_listed_and_found_by_what_came_before(
     sightsound: CommandLine, film: Film, site: Path, tmp_path: Path
 ) -> None:
     film("breaks.ogv", frames=100, breaks=70)
-    film("goes on.ogv", frames=100, damage="3 packets are damaged, the first at 0:12")
+    film("goes on.ogv", frames=100, damage="3 packets are damaged, the first at 0:12", more="its sound too")
     films = tmp_path / "films"
     ran = sightsound("index", films, "--encoders", "mean", "--json", code=3, PYTHONPATH=str(site))
     assert (ran.json["added"], ran.json["failed"]) == (0, 2)
     said = {Path(one["uri"]).name: (one["reason"], one["stale"]) for one in sightsound("failed", "--json").json}
     assert said["breaks.ogv"] == ("ValueError: the rest is missing", True)
-    assert said["goes%20on.ogv"] == ("3 packets are damaged, the first at 0:12", True)
+    assert said["goes%20on.ogv"] == ("3 packets are damaged, the first at 0:12; its sound too", True)
     collection = opened(sightsound)
     assert sorted(item.display_title for item in collection.scan()) == ["breaks.ogv", "goes on.ogv"]
     assert collection.counts() == {("mean", "frame"): 170, ("film-mean", "signature"): 2}
