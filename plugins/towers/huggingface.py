@@ -131,8 +131,9 @@ class HuggingFace(Model):
 @contextmanager
 def _without_bars() -> Iterator[None]:
     """transformers draws a bar while it loads weights, also into a log."""
-    from transformers.utils import logging
+    from transformers import utils
 
+    logging: Any = utils.logging
     drawn = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
