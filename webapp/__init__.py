@@ -8,6 +8,7 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+import sightsound.blas  # noqa: F401 (before what imports NumPy)
 from sightsound.webapp import (
     api,
     asking,
