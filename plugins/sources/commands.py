@@ -1,4 +1,4 @@
-"""sightsound upload, backup, restore; index-to lies beside this."""
+"""sightsound upload, backup, restore; index-to and starter-set lie beside this."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, not
 from sightsound.config import setting
 from sightsound.errors import UsageError
 from sightsound.plugins.sources.index_to import index_to_command
+from sightsound.plugins.sources.starter_set import starter_set_command
 
 if TYPE_CHECKING:
     from sightsound.stores.backup import Manifest, Place
@@ -37,6 +38,9 @@ def register(cli: typer.Typer) -> None:
         epilog="Example: `sightsound index-to s3://archive/index s3://archive/photos --prune`",
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )(index_to_command)
+    cli.command("starter-set", epilog='Example: `sightsound starter-set unsplash:"mountain lake" --to lakes`')(
+        starter_set_command
+    )
     cli.command("upload", epilog="Example: `sightsound upload ~/Photos s3://archive/photos`")(upload_command)
 
 
