@@ -117,6 +117,8 @@ WRONG = {
     "part=upload:1:../../../etc/passwd": "is no upload",
     "part=text:-1:red": "something to look for, not only what to leave out",
     "kind=picture": "There is no kind 'picture'",
+    "colour=mauve": "There is no colour 'mauve'; there are: red, orange",
+    "orientation=tall": "There is no orientation 'tall'",
     "where=width": "is not a condition",
     "where=width>=wide": "width is a number",
     "q=a&after=yesterday": "is not a date",

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from flask import Flask
 from werkzeug.datastructures import MultiDict
 
+from sightsound.colours import COLOURS, ORIENTATIONS
 from sightsound.errors import UsageError
 from sightsound.filters import Condition, Filters, any_of, parse_condition, parse_date, parse_time
 from sightsound.searching import FilePart, ItemPart, Part, Query, Sort, TextPart
@@ -24,7 +25,8 @@ FIELDS = ("kind", "tag", "author", "licence", "source", "colour", "orientation",
 """Filters that hold for any of their values: words, years or longer dates, and lengths in seconds such as 10-60."""
 SINGLE = ("q", "after", "before", "then", "within", "sort", "offset", "limit")
 NAMES = (*SINGLE, "part", "where", *FIELDS)
-KINDS = ("photo", "film", "sound", "text")
+NAMED = {"kind": ("photo", "film", "sound", "text"), "colour": COLOURS, "orientation": ORIENTATIONS}
+"""Fields that have these values only."""
 LIMIT, MOST_LIMIT, MOST_OFFSET = 40, 200, 10_000
 MOST_PARTS, MOST_FILTERS, MOST_LETTERS, MOST_WEIGHT = 20, 50, 1000, 1000.0
 
@@ -219,8 +221,9 @@ def whole(args: Mapping[str, str], name: str, default: int, least: int, most: in
 
 def _check(filters: tuple[tuple[str, str], ...]) -> None:
     for field_, value in filters:
-        if field_ == "kind" and value not in KINDS:
-            raise UsageError(f"There is no kind '{value[:80]}'; there are: {', '.join(KINDS)}")
+        known = NAMED.get(field_)
+        if known and value not in known:
+            raise UsageError(f"There is no {field_} '{value[:80]}'; there are: {', '.join(known)}")
         if field_ == "date":
             parse_date(value)
 
