@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, cast, get_args
 
-from flask import Blueprint, Response, jsonify, request, send_file
+from flask import Blueprint, Response, g, jsonify, request, send_file
 
 from sightsound.answers import VERSION, alike_object, item_object, shown_object
 from sightsound.dead import mark
@@ -128,7 +128,9 @@ def taken(one: Item) -> Response:
     source = here.sources.of(one)
     try:
         if one.path is not None:
-            here.showing.local(one, source).close()  # what lies there now may be another file than was indexed
+            here.showing.local(
+                one, source, g.client
+            ).close()  # what lies there now may be another file than was indexed
         original = source.take(one)
     except MediaError as error:
         mark(here.collection, one, error)
