@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 
 from sightsound.beside import own_content
 from sightsound.config import cache_folder, number
-from sightsound.errors import Busy, MediaError, MediaGone
+from sightsound.errors import MediaError, MediaGone
 from sightsound.indexing import default_workers
 from sightsound.pool import GONE, Do, Limits, Pool, Work
 from sightsound.previewcache import PreviewCache
@@ -53,8 +53,8 @@ PICTURES, FILMS = 400, 20
 PATIENCE = 6.0
 """Seconds that a request waits for what is being made; it goes on, and is there at the next."""
 WAITING, SHARE = 12, 8
-"""Requests that may wait at once, and those of one client, so that they take no thread from pages and searches. A
-browser asks for six things at once."""
+"""Requests that may wait at once, and those of one client, so that they take no thread from pages and searches; others
+come again. A browser asks for six things at once."""
 REMEMBERED = 600.0
 """Seconds for which what could not be made is not tried again."""
 COUNT_HOLDS = 30.0
@@ -63,6 +63,7 @@ MOST_REMEMBERED = 10_000
 VERSION = 1
 """Of what is made. Another is made anew."""
 
+Making = Literal["making"]
 Way = Literal["original", "making"]
 
 
@@ -70,13 +71,13 @@ class Showing:
     """Makes what is shown of items, and keeps it in the cache folder. One for a server; methods from any thread.
 
     All take the item's source and who asks, so that one client's many wishes hold up no other, and raise MediaError
-    where it can't be read, MediaGone where it is gone or is not what was indexed, and Busy where it can't be made at
-    once.
+    where it can't be read, MediaGone where it is gone or is not what was indexed, and Busy where too much is being made
+    already. `making` says that it is being made: ask again.
     """
 
     def __init__(self, registry: Registry) -> None:
         self._readers = tuple(entry.thing for entry in registry.readers)
-        self.cache = PreviewCache(cache_folder() / "previews", number("previews_megabytes") * 1e6)
+        self.cache = preview_cache()
         memory, deadline = number("memory"), number("deadline")
         self._memory = memory
         limits = Limits(deadline, memory, number("preview_minutes") * 60)
@@ -90,7 +91,9 @@ class Showing:
         self._films.close()
         self._pictures.close()
 
-    def picture(self, item: Item, source: Source, width: int, at: float | None = None, client: str = "") -> BinaryIO:
+    def picture(
+        self, item: Item, source: Source, width: int, at: float | None = None, client: str = ""
+    ) -> BinaryIO | Making:
         """A JPEG of a photograph, or of a moment of a film. width: one of WIDTHS, or LARGE."""
         if item.kind not in ("photo", "film"):
             raise MediaError(f"a {item.kind} has no picture")
@@ -98,7 +101,7 @@ class Showing:
         name = picture_name(item, width, at)
         return self._at_once(name, Picture(self._indexed(item, source), width, moment), client)
 
-    def strip(self, item: Item, source: Source, count: int, client: str = "") -> BinaryIO:
+    def strip(self, item: Item, source: Source, count: int, client: str = "") -> BinaryIO | Making:
         """A JPEG of so many moments of a film side by side, at even steps."""
         duration = float(item.facts.get("duration", 0))
         if item.kind != "film" or not duration:
@@ -106,15 +109,14 @@ class Showing:
         moments = tuple(round((place + 0.5) * duration / count, 3) for place in range(count))
         return self._at_once(kept_name(item, f"strip{count}.jpg"), Strip(self._indexed(item, source), moments), client)
 
-    def waveform(self, item: Item, source: Source, client: str = "") -> BinaryIO:
+    def waveform(self, item: Item, source: Source, client: str = "") -> BinaryIO | Making:
         """An SVG of a sound."""
         if item.kind != "sound":
             raise MediaError(f"a {item.kind} has no waveform")
         return self._at_once(kept_name(item, "wave.svg"), Waveform(self._indexed(item, source)), client)
 
     def preview(self, item: Item, source: Source, client: str = "") -> BinaryIO | Way:
-        """What a browser can show or play of an item: a file, `original` where the item's own file will do, or
-        `making` where it is being made."""
+        """What a browser can show or play of an item: a file, or `original` where the item's own file will do."""
         if item.kind == "text":
             raise MediaError("a text has nothing to be shown")
         if item.kind == "photo":
@@ -124,14 +126,17 @@ class Showing:
         if (kept := self.cache.open(name)) is not None:
             return kept
         indexed = self._indexed(item, source)
-        if self._at_once(kept_name(item, "plays"), Plays(indexed), client).read() == _YES:
+        plays = self._at_once(kept_name(item, "plays"), Plays(indexed), client)
+        if plays == "making":
+            return "making"
+        if plays.read() == _YES:
             return "original"
         self._failures.check(name)
         job = self._noting(name, lambda do: self._keep(do, name, lambda to: Remade(indexed, to)))
         self._films.submit(name, job, client)
         return "making"
 
-    def original(self, item: Item, source: Source, client: str = "") -> BinaryIO | Literal["making"]:
+    def original(self, item: Item, source: Source, client: str = "") -> BinaryIO | Making:
         """The file itself, where it is local; a copy of it where it lies elsewhere and has no URL to be shown by."""
         name = kept_name(item, "copy")
         if item.path is not None:
@@ -152,8 +157,8 @@ class Showing:
             self._counted = (time.monotonic(), size)
         return size
 
-    def local(self, item: Item, source: Source, client: str = "") -> BinaryIO:
-        """The file itself of an item that is a local file, as it was indexed."""
+    def local(self, item: Item, source: Source, client: str = "") -> BinaryIO | Making:
+        """The file itself of an item that is a local file, as it was indexed; `making` while that is looked at."""
         try:
             file = source.open(item)
         except (FileNotFoundError, NotADirectoryError):
@@ -164,7 +169,11 @@ class Showing:
             status = os.fstat(file.fileno())
             if not has_revision(item, status):  # it was touched, or is another: once for each state of it
                 seen = f"same-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
-                self._at_once(kept_name(item, seen), Same(self._indexed(item, source)), client).close()
+                same = self._at_once(kept_name(item, seen), Same(self._indexed(item, source)), client)
+                if same == "making":
+                    file.close()
+                    return "making"
+                same.close()
         except BaseException:
             file.close()
             raise
@@ -173,17 +182,20 @@ class Showing:
     def _indexed(self, item: Item, source: Source) -> Indexed:
         return Indexed(item, source, self._readers, self._memory)
 
-    def _at_once(self, name: str, work: Work, client: str) -> BinaryIO:
-        """A file that is kept, or made while the caller waits."""
+    def _at_once(self, name: str, work: Work, client: str) -> BinaryIO | Making:
+        """A file that is kept, or made while the caller waits, where that does not take long."""
         if (kept := self.cache.open(name)) is not None:
             return kept
         self._failures.check(name)
-        with self._waiting.place(client, "Too many pictures are waited for; come again in a moment"):
-            future = self._pictures.submit(name, self._noting(name, lambda do: self._make(do, name, work)), client)
-            try:
-                data: bytes = future.result(PATIENCE)
-            except TimeoutError:
-                raise Busy("It is still being made; come again in a moment") from None
+        future = self._pictures.submit(name, self._noting(name, lambda do: self._make(do, name, work)), client)
+        if not self._waiting.take(client):
+            return "making"
+        try:
+            data: bytes = future.result(PATIENCE)
+        except TimeoutError:
+            return "making"
+        finally:
+            self._waiting.leave(client)
         return io.BytesIO(data)
 
     def _make(self, do: Do, name: str, work: Work) -> bytes:
@@ -212,6 +224,11 @@ class Showing:
 
 
 _YES, _NO = b"yes", b"no"
+
+
+def preview_cache() -> PreviewCache:
+    """Where what was made is kept. Several servers may have the same."""
+    return PreviewCache(cache_folder() / "previews", number("previews_megabytes") * 1e6)
 
 
 def picture_name(item: Item, width: int, at: float | None = None) -> str:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Generic, TypeVar
-
-from sightsound.errors import Busy
 
 Thing = TypeVar("Thing")
 
@@ -65,16 +61,15 @@ class Places:
         self._inside: Counter[str] = Counter()
         self._guard = threading.Lock()
 
-    @contextmanager
-    def place(self, client: str, refusal: str) -> Iterator[None]:
-        """Raises Busy, saying the refusal, where there is no room."""
+    def take(self, client: str) -> bool:
+        """Whether there was a place for the client; it is given back by `leave`."""
         with self._guard:
             if self._inside[client] >= self._share or self._inside.total() >= self._most:
-                raise Busy(refusal, 1)
+                return False
             self._inside[client] += 1
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._inside[client] -= 1
-                self._inside += Counter()  # forgets who has left
+            return True
+
+    def leave(self, client: str) -> None:
+        with self._guard:
+            self._inside[client] -= 1
+            self._inside += Counter()  # forgets who has left

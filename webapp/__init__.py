@@ -14,6 +14,7 @@ from sightsound.webapp import (
     compression,
     errors,
     health,
+    items,
     logs,
     media,
     metrics,
@@ -46,7 +47,7 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     media.register(app)
     state.register(app)
     for blueprint in (
-        *(health.pages, metrics.pages, api.pages, picking.pages, media.pages),
+        *(health.pages, metrics.pages, api.pages, items.pages, picking.pages, media.pages),
         *(search.pages, item.pages, basket.pages, state.pages),
     ):
         app.register_blueprint(blueprint)
