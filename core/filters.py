@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from sightsound.errors import UsageError
@@ -30,12 +31,28 @@ class Condition:
     values: tuple[str | float, ...]
 
 
-Filters = tuple[Condition, ...]
+@dataclass(frozen=True)
+class AllButOne:
+    """Holds where all of two groups or more hold, or all but one; a group holds where all its conditions do.
+
+    What facets are counted of: each value of a filtered field could be chosen instead.
+    """
+
+    groups: tuple[tuple[Condition, ...], ...]
+
+
+Filters = tuple[Condition | AllButOne, ...]
 
 _CONDITION = re.compile(r"\s*(\w+)\s*(>=|<=|=)\s*(.*?)\s*$", re.DOTALL)
 _TIME = re.compile(r"(?:(\d+):)?(\d+(?:\.\d+)?)\s*(s|m|min|h)?")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)?", re.ASCII)
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ].*)?)?)?")
+
+
+def conditions_of(filters: Filters) -> Iterator[Condition]:
+    """Every condition, those in groups too."""
+    for one in filters:
+        yield from (one,) if isinstance(one, Condition) else chain.from_iterable(one.groups)
 
 
 def parse_condition(text: str) -> Condition:

@@ -5,8 +5,9 @@ Nothing but the collection's own vectors is needed: any encoder that reads words
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 
@@ -39,6 +40,9 @@ WORDS = (
 SURE = 0.6
 """The confidence from which a word is said: lower than a search's, as it is one of a few and not of a collection."""
 
+MODELS = 4
+"""Whose vectors of the words are kept."""
+
 
 def heard(collection: Collection, encoders: EncoderSet, segments: Sequence[Segment]) -> dict[str, str]:
     """The best word for each of these segments of sound, by segment id; none where none is known to fit.
@@ -53,7 +57,7 @@ def heard(collection: Collection, encoders: EncoderSet, segments: Sequence[Segme
         if not held & {space.name for space in encoder.spec.spaces}:
             continue
         check_fingerprint(collection, encoder)
-        for space, words in _encoded(encoder).items():
+        for space, words in _words.by_space(encoder).items():
             background = calibrations.get((space, "text", "sound"), UNMEASURED)
             for id, vector in collection.vectors(space, ids).items():
                 scores = words @ vector
@@ -64,9 +68,31 @@ def heard(collection: Collection, encoders: EncoderSet, segments: Sequence[Segme
     return {id: word for id, (_, word) in best.items()}
 
 
-@cache
+class _Words:
+    """The words' vectors by model, not by encoder: one that is kept would keep its weights too."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._made: OrderedDict[tuple[str, str], dict[str, Vectors]] = OrderedDict()
+
+    def by_space(self, encoder: ChosenEncoder) -> dict[str, Vectors]:
+        """float32 (n, dims) for each space."""
+        key = encoder.key, encoder.loaded.fingerprint
+        with self._guard:
+            made = self._made.pop(key, None)
+        if made is None:
+            made = _encoded(encoder)
+        with self._guard:
+            self._made[key] = made
+            while len(self._made) > MODELS:
+                self._made.popitem(last=False)
+        return made
+
+
+_words = _Words()
+
+
 def _encoded(encoder: ChosenEncoder) -> dict[str, Vectors]:
-    """The words by space, float32 (n, dims); made once a process, as their encoder is loaded once."""
     made = encoder.encode([encoder.spec.prepare(word) for word in WORDS], "query")
     zero = {space.name: np.zeros(space.dims, np.float32) for space in encoder.spec.spaces}
     return {

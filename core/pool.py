@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing as mp
 import pickle
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Any
 
 from sightsound.children import GOT_ON, READY, STARTS, Saying, confine, died, end, too_slow, why
 from sightsound.errors import Busy, MediaError, MediaGone
+from sightsound.turns import Turns
 
 Work = Callable[[Callable[[], None]], Any]
 """What a process does: a picklable, importable thing, called with what it calls whenever it gets on."""
@@ -46,21 +46,23 @@ class Limits:
 class Pool:
     """Processes that read on demand. Each is started when there is something to do; `close` ends them all.
 
-    processes: how many. waiting: jobs that may wait; one more raises Busy.
+    processes: how many. waiting: jobs that may wait, half of them of one client; one more raises Busy.
     """
 
     def __init__(self, processes: int, waiting: int, limits: Limits) -> None:
         self._count = processes
         self._limits = limits
-        self._jobs: queue.Queue[tuple[str, Job, Future[Any]] | None] = queue.Queue(waiting)
+        self._jobs: Turns[tuple[str, Job, Future[Any]]] = Turns(waiting, (waiting + 1) // 2)
         self._under_way: dict[str, Future[Any]] = {}
         self._guard = threading.Lock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def submit(self, key: str, job: Job) -> Future[Any]:
+    def submit(self, key: str, job: Job, client: str = "") -> Future[Any]:
         """Have a job done; it goes on though nobody waits. A job whose key is under way is not begun again: all who ask
         get its answer. The future raises what the job raises. Raises Busy where too much waits.
+
+        client: who asks. Those who wait are served in turn, one job each.
         """
         with self._guard:
             if self._closing.is_set():
@@ -68,10 +70,8 @@ class Pool:
             if key in self._under_way:
                 return self._under_way[key]
             future: Future[Any] = Future()
-            try:
-                self._jobs.put_nowait((key, job, future))
-            except queue.Full:
-                raise Busy("Too much is being made ready to be shown; come again in a moment") from None
+            if not self._jobs.put(client, (key, job, future)):
+                raise Busy("Too much is being made ready to be shown; come again in a moment")
             self._under_way[key] = future
             if len(self._threads) < self._count:
                 self._threads.append(threading.Thread(target=self._serve, name="previews", daemon=True))
@@ -82,15 +82,8 @@ class Pool:
         """End all processes; what was under way or waited raises Busy."""
         with self._guard:
             self._closing.set()
-        while True:
-            try:
-                waiting = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if waiting is not None:
-                waiting[2].set_exception(Busy("The site is being stopped"))
-        for _ in self._threads:
-            self._jobs.put(None)
+        for _, _, future in self._jobs.end():
+            future.set_exception(Busy("The site is being stopped"))
         for thread in self._threads:
             thread.join(30)
 

@@ -88,6 +88,7 @@ class Query:
     """then: what must follow the parts in the same film or sound, at most `within` seconds later.
 
     only: the id of the one item to answer for, however many others match better; "" for all.
+    depth: candidates taken from each space for each part, and the most that are told as likely.
     """
 
     parts: tuple[Part, ...] = ()
@@ -98,6 +99,7 @@ class Query:
     then: TextPart | None = None
     within: float = 30.0
     only: str = ""
+    depth: int = DEPTH
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Hit:
 class Answer:
     """total: items that can be paged; it may grow where a large collection is paged deeper.
 
-    likely: ids of the probable hits, whichever are on this page, best first, at most DEPTH: those above the
+    likely: ids of the probable hits, whichever are on this page, best first, at most `depth`: those above the
     line, where that can be told. A filter alone has none: all that it lists is meant.
     """
 
@@ -151,7 +153,7 @@ def search(registry: Registry, collection: Collection, encoders: EncoderSet, que
     if not query.parts:
         return _listed(collection, query)
     asked = [_ask(registry, collection, encoders, part) for part in query.parts]
-    depth = max(DEPTH, 2 * (query.offset + query.limit))
+    depth = max(query.depth, 2 * (query.offset + query.limit))
     without = [part.item_id for part in query.parts if isinstance(part, ItemPart)]
     searcher = _Searcher(collection, query.filters, depth, without, query.only)
     positive = [one for one in asked if one.part.weight > 0]
@@ -204,7 +206,9 @@ def _followed(
         if one.item_id in items
     ]
     end = query.offset + len(page)
-    return Answer(hits, len(found), end if end < len(found) else None, (*query.parts, query.then), _likely(found))
+    return Answer(
+        hits, len(found), end if end < len(found) else None, (*query.parts, query.then), _likely(found, query.depth)
+    )
 
 
 def _listed(collection: Collection, query: Query) -> Answer:
@@ -235,12 +239,12 @@ def _paged(collection: Collection, query: Query, ranked: list[Candidate]) -> Ans
         item = items[candidate.item_id]
         hits.append(Hit(item, candidate.total, candidate.confidence, shown, matched, moments(placed)))
     end = query.offset + len(page)
-    return Answer(hits, len(ranked), end if end < len(ranked) else None, query.parts, _likely(ranked))
+    return Answer(hits, len(ranked), end if end < len(ranked) else None, query.parts, _likely(ranked, query.depth))
 
 
-def _likely(ranked: Sequence[Candidate | Followed]) -> list[str]:
+def _likely(ranked: Sequence[Candidate | Followed], most: int) -> list[str]:
     above = takewhile(lambda one: one.confidence is None or one.confidence >= PROBABLE, ranked)
-    return [one.item_id for one in islice(above, DEPTH)]
+    return [one.item_id for one in islice(above, most)]
 
 
 class _Searcher:

@@ -33,6 +33,7 @@ from sightsound.previews import (
 )
 from sightsound.registry import Registry
 from sightsound.sources import Source
+from sightsound.turns import Places
 from sightsound.types import Item
 
 WIDTHS = (320, 640, 1280)
@@ -51,8 +52,9 @@ PICTURES, FILMS = 400, 20
 """Jobs that may wait."""
 PATIENCE = 6.0
 """Seconds that a request waits for what is being made; it goes on, and is there at the next."""
-WAITING = 12
-"""Requests that may wait at once, so that they take no thread from pages and searches; others come again."""
+WAITING, SHARE = 12, 8
+"""Requests that may wait at once, and those of one client, so that they take no thread from pages and searches; others
+come again. A browser asks for six things at once."""
 REMEMBERED = 600.0
 """Seconds for which what could not be made is not tried again."""
 COUNT_HOLDS = 30.0
@@ -68,8 +70,9 @@ Way = Literal["original", "making"]
 class Showing:
     """Makes what is shown of items, and keeps it in the cache folder. One for a server; methods from any thread.
 
-    All take the item's source, and raise MediaError where it can't be read, MediaGone where it is gone or is not what
-    was indexed, and Busy where too much is being made already. `making` says that it is being made: ask again.
+    All take the item's source and who asks, so that one client's many wishes hold up no other, and raise MediaError
+    where it can't be read, MediaGone where it is gone or is not what was indexed, and Busy where too much is being made
+    already. `making` says that it is being made: ask again.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -80,7 +83,7 @@ class Showing:
         limits = Limits(deadline, memory, number("preview_minutes") * 60)
         self._pictures = Pool(default_workers(), PICTURES, limits)
         self._films = Pool(1, FILMS, limits)
-        self._waiting = threading.BoundedSemaphore(WAITING)
+        self._waiting = Places(WAITING, SHARE)
         self._counted = (float("-inf"), 0)
         self._failures = _Failures()
 
@@ -88,57 +91,62 @@ class Showing:
         self._films.close()
         self._pictures.close()
 
-    def picture(self, item: Item, source: Source, width: int, at: float | None = None) -> BinaryIO | Making:
+    def picture(
+        self, item: Item, source: Source, width: int, at: float | None = None, client: str = ""
+    ) -> BinaryIO | Making:
         """A JPEG of a photograph, or of a moment of a film. width: one of WIDTHS, or LARGE."""
         if item.kind not in ("photo", "film"):
             raise MediaError(f"a {item.kind} has no picture")
         moment = _moment(item, at) if item.kind == "film" else None
-        return self._at_once(picture_name(item, width, at), Picture(self._indexed(item, source), width, moment))
+        name = picture_name(item, width, at)
+        return self._at_once(name, Picture(self._indexed(item, source), width, moment), client)
 
-    def strip(self, item: Item, source: Source, count: int) -> BinaryIO | Making:
+    def strip(self, item: Item, source: Source, count: int, client: str = "") -> BinaryIO | Making:
         """A JPEG of so many moments of a film side by side, at even steps."""
         duration = float(item.facts.get("duration", 0))
         if item.kind != "film" or not duration:
             raise MediaError("only a film that was read to its end has moments")
         moments = tuple(round((place + 0.5) * duration / count, 3) for place in range(count))
-        return self._at_once(kept_name(item, f"strip{count}.jpg"), Strip(self._indexed(item, source), moments))
+        return self._at_once(kept_name(item, f"strip{count}.jpg"), Strip(self._indexed(item, source), moments), client)
 
-    def waveform(self, item: Item, source: Source) -> BinaryIO | Making:
+    def waveform(self, item: Item, source: Source, client: str = "") -> BinaryIO | Making:
         """An SVG of a sound."""
         if item.kind != "sound":
             raise MediaError(f"a {item.kind} has no waveform")
-        return self._at_once(kept_name(item, "wave.svg"), Waveform(self._indexed(item, source)))
+        return self._at_once(kept_name(item, "wave.svg"), Waveform(self._indexed(item, source)), client)
 
-    def preview(self, item: Item, source: Source) -> BinaryIO | Way:
+    def preview(self, item: Item, source: Source, client: str = "") -> BinaryIO | Way:
         """What a browser can show or play of an item: a file, or `original` where the item's own file will do."""
         if item.kind == "text":
             raise MediaError("a text has nothing to be shown")
         if item.kind == "photo":
             fits = item.facts.get("format") in SHOWN and item.facts.get("bytes", 0) <= HEAVY
-            return "original" if fits else self.picture(item, source, LARGE)
+            return "original" if fits else self.picture(item, source, LARGE, client=client)
         name = kept_name(item, "made")
         if (kept := self.cache.open(name)) is not None:
             return kept
         indexed = self._indexed(item, source)
-        plays = self._at_once(kept_name(item, "plays"), Plays(indexed))
+        plays = self._at_once(kept_name(item, "plays"), Plays(indexed), client)
         if plays == "making":
             return "making"
         if plays.read() == _YES:
             return "original"
         self._failures.check(name)
-        self._films.submit(name, self._noting(name, lambda do: self._keep(do, name, lambda to: Remade(indexed, to))))
+        job = self._noting(name, lambda do: self._keep(do, name, lambda to: Remade(indexed, to)))
+        self._films.submit(name, job, client)
         return "making"
 
-    def original(self, item: Item, source: Source) -> BinaryIO | Making:
+    def original(self, item: Item, source: Source, client: str = "") -> BinaryIO | Making:
         """The file itself, where it is local; a copy of it where it lies elsewhere and has no URL to be shown by."""
         name = kept_name(item, "copy")
         if item.path is not None:
-            return self.local(item, source)
+            return self.local(item, source, client)
         if (kept := self.cache.open(name)) is not None:
             return kept
         self._failures.check(name)
         indexed = self._indexed(item, source)
-        self._films.submit(name, self._noting(name, lambda do: self._keep(do, name, lambda to: Copied(indexed, to))))
+        job = self._noting(name, lambda do: self._keep(do, name, lambda to: Copied(indexed, to)))
+        self._films.submit(name, job, client)
         return "making"
 
     def kept_bytes(self) -> int:
@@ -149,7 +157,7 @@ class Showing:
             self._counted = (time.monotonic(), size)
         return size
 
-    def local(self, item: Item, source: Source) -> BinaryIO | Making:
+    def local(self, item: Item, source: Source, client: str = "") -> BinaryIO | Making:
         """The file itself of an item that is a local file, as it was indexed; `making` while that is looked at."""
         try:
             file = source.open(item)
@@ -161,7 +169,7 @@ class Showing:
             status = os.fstat(file.fileno())
             if not has_revision(item, status):  # it was touched, or is another: once for each state of it
                 seen = f"same-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
-                same = self._at_once(kept_name(item, seen), Same(self._indexed(item, source)))
+                same = self._at_once(kept_name(item, seen), Same(self._indexed(item, source)), client)
                 if same == "making":
                     file.close()
                     return "making"
@@ -174,20 +182,20 @@ class Showing:
     def _indexed(self, item: Item, source: Source) -> Indexed:
         return Indexed(item, source, self._readers, self._memory)
 
-    def _at_once(self, name: str, work: Work) -> BinaryIO | Making:
+    def _at_once(self, name: str, work: Work, client: str) -> BinaryIO | Making:
         """A file that is kept, or made while the caller waits, where that does not take long."""
         if (kept := self.cache.open(name)) is not None:
             return kept
         self._failures.check(name)
-        future = self._pictures.submit(name, self._noting(name, lambda do: self._make(do, name, work)))
-        if not self._waiting.acquire(blocking=False):
+        future = self._pictures.submit(name, self._noting(name, lambda do: self._make(do, name, work)), client)
+        if not self._waiting.take(client):
             return "making"
         try:
             data: bytes = future.result(PATIENCE)
         except TimeoutError:
             return "making"
         finally:
-            self._waiting.release()
+            self._waiting.leave(client)
         return io.BytesIO(data)
 
     def _make(self, do: Do, name: str, work: Work) -> bytes:

@@ -116,9 +116,9 @@ def test_one_job_answers_all_who_ask_for_the_same_and_too_many_are_sent_away() -
     first = pool.submit("slow", slow)
     assert begun.wait(60)
     assert pool.submit("slow", slow) is first
-    others = [pool.submit(name, doing("well")) for name in "ab"]
+    others = [pool.submit(name, doing("well"), name) for name in "ab"]
     with pytest.raises(Busy) as error:
-        pool.submit("c", doing("well"))
+        pool.submit("c", doing("well"), "c")
     assert error.value.retry_after > 0
     go.set()
     assert first.result(60) == "done"

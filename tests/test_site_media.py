@@ -9,6 +9,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,7 +24,7 @@ from made_films import colour, cut, render, tone
 from PIL import Image
 from served import Served, serving, site_of
 
-from sightsound.showing import WAITING
+from sightsound.showing import SHARE, VERSION, WAITING
 from sightsound.types import Item, file_uri
 from sightsound.webapp.media import media_url
 
@@ -175,10 +176,21 @@ def test_what_a_browser_has_is_not_sent_again(app: Flask, browser: FlaskClient) 
         assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
         other = browser.get(f"/media/{item.id}/{what}", headers={"If-None-Match": '"other"'})
         assert other.status_code == 200 and other.data == first.data
-        named = browser.get(f"/media/{item.id}/{what}?v={item.content[:16]}")
+        named = browser.get(f"/media/{item.id}/{what}?v={item.content[:16]}.{VERSION}")
         assert "immutable" in named.headers["Cache-Control"]
-        wrong = browser.get(f"/media/{item.id}/{what}?v={'0' * 16}")
-        assert "immutable" not in wrong.headers["Cache-Control"]
+        for other in ("0" * 16, f"{'0' * 16}.{VERSION}", item.content[:16], f"{item.content[:16]}.{VERSION - 1}"):
+            wrong = browser.get(f"/media/{item.id}/{what}?v={other}")
+            assert "immutable" not in wrong.headers["Cache-Control"], "it is of another content, or of another version"
+
+
+def test_one_film_does_not_fill_the_cache(app: Flask, browser: FlaskClient) -> None:
+    """Whatever second is asked for, few pictures are made, each of the shot that was meant."""
+    asked = [round(0.05 + number * 0.1, 2) for number in range(20)]
+    shown = [browser.get(url(app, "plain.mp4", f"thumb?w=320&at={at}")) for at in asked]
+    assert all(one.status_code == 200 for one in shown)
+    assert len({one.headers["ETag"] for one in shown}) == 2
+    for at, one in zip(asked, shown, strict=True):
+        assert is_colour(picture(one.data), RED if at < 1 else BLUE, (100, 100)), at
 
 
 def test_templates_write_urls_that_hold_for_ever(app: Flask, browser: FlaskClient) -> None:
@@ -422,14 +434,23 @@ def test_a_file_that_breaks_its_reader_is_told_once_and_not_tried_for_everyone(c
 def test_nobody_waits_where_too_many_do(changing: tuple[Path, Flask]) -> None:
     _, app = changing
     showing = app.extensions["sightsound"].showing
-    held = [showing._waiting.acquire(blocking=False) for _ in range(WAITING)]
-    assert all(held)
+    assert all(showing._waiting.take(str(number)) for number in range(WAITING))
     answer = app.test_client().get(url(app, "cat.jpg", "thumb"))
     assert (answer.status_code, answer.json["state"]) == (202, "making")
     assert int(answer.headers["Retry-After"]) > 0 and answer.headers["Cache-Control"] == "no-store"
     until_made(app.test_client(), url(app, "cat.jpg", "thumb"))
-    for _ in held:
-        showing._waiting.release()
+    for number in range(WAITING):
+        showing._waiting.leave(str(number))
+
+
+def test_one_who_waits_for_much_leaves_room_for_others(changing: tuple[Path, Flask]) -> None:
+    _, app = changing
+    showing, browser = app.extensions["sightsound"].showing, app.test_client()
+    assert all(showing._waiting.take("192.0.2.7") for _ in range(SHARE))
+    app.extensions["sightsound"].settings = replace(app.extensions["sightsound"].settings, open=True)
+    greedy = {"environ_base": {"REMOTE_ADDR": "192.0.2.7"}}
+    assert browser.get(url(app, "cat.jpg", "thumb"), **greedy).status_code == 202
+    assert browser.get(url(app, "horse.jpg", "thumb")).status_code == 200
 
 
 # As it is served

@@ -239,6 +239,22 @@ def test_signing_in_leaves_a_cookie_that_opens_the_pages(locked: FlaskClient) ->
     assert locked.get("/?q=boat").status_code == 200
 
 
+def test_signing_out_forgets_the_key(locked: FlaskClient) -> None:
+    assert b"Sign out" not in locked.get("/sign-in").data
+    locked.post("/sign-in", data={"key": KEY})
+    page = locked.get("/").text
+    assert 'action="/sign-out"' in page and "Sign out" in page
+    assert locked.get("/sign-out").status_code == 405, "no link signs anyone out"
+    answer = locked.post("/sign-out")
+    assert (answer.status_code, answer.location) == (303, "/sign-in")
+    assert answer.headers["Clear-Site-Data"] == '"cache"', "pictures may be kept for ever"
+    assert locked.get("/").status_code == 303
+
+
+def test_where_there_is_no_key_nobody_is_signed_out(client: FlaskClient) -> None:
+    assert "Sign out" not in client.get("/").text
+
+
 def test_keys_are_not_tried_without_end(demo: CommandLine, site_app: Flask) -> None:
     client = site_of(demo, api_key=KEY, rate=0.01, burst=30).test_client()
     wrong = {"Authorization": "Bearer not-the-key-of-the-site"}

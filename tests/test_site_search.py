@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -14,7 +16,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from conftest import CommandLine
+from conftest import PHOTOS, CommandLine
 from flask.testing import FlaskClient
 
 from sightsound.facets import Counts
@@ -163,6 +165,17 @@ def test_facets_are_links_with_counts(client: FlaskClient) -> None:
             break
         else:
             pytest.fail(f"no {field}")
+
+
+def test_a_page_says_how_long_a_file_to_search_by_is_kept(client: FlaskClient) -> None:
+    with (PHOTOS / "cat.jpg").open("rb") as file:
+        kept = client.post("/api/v1/uploads", data={"file": (file, "cat.jpg")}).json
+    assert "kept here for 7 days" in client.get(f"/?part=upload:1:{kept['id']}").text
+    path = client.application.extensions["sightsound"].uploads.find(kept["id"]).path
+    soon = time.time() - (6 * 86_400 + 12 * 3600)
+    os.utime(path, (soon, soon))
+    assert "kept here for 12 hours" in client.get(f"/?part=upload:1:{kept['id']}").text
+    assert "kept here" not in client.get("/?q=boat&part=text:1:sea").text
 
 
 def test_any_of_one_facet_and_each_can_be_taken_away(client: FlaskClient) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -106,6 +108,38 @@ def test_closing_the_site_ends_it(broken: tuple[Path, CommandLine, Flask]) -> No
     app.extensions["sightsound"].close()
     assert process.poll() is not None
     line("failed", "--json")
+
+
+def test_a_rebuild_that_was_interrupted_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "media"
+    folder.mkdir()
+    shutil.copy(PHOTOS / "cat.jpg", folder)
+    line = CommandLine(tmp_path)
+    line("index", folder)
+    monkeypatch.setenv("SIGHTSOUND_HOME", str(tmp_path))
+    app = site_of(line)
+    browser = app.test_client()
+    assert "built anew" not in browser.get("/state").text
+    stores = open_store(registry(), str(line.home / "collections"))
+    stores.open("default.rebuilt", create=True).close()
+    old = stores.open("default")
+    with old.writing():
+        page = browser.get("/state").text
+        assert "“default” is being built anew here" in page and "left unfinished" not in page
+    old.close()
+    page = html.unescape(browser.get("/state").text)
+    assert "left unfinished" in page and "answered by “default” as before" in page
+    go_on, leave = (
+        command.split() for command in re.findall(r"<code>sightsound ((?:index --rebuild|remove) .+?)</code>", page)
+    )
+    assert leave[:2] == ["remove", "--all"]
+    copied = tmp_path / "copied"
+    shutil.copytree(line.home / "collections", copied)
+    line(*[str(copied) if "/" in word else word for word in leave], "--yes")
+    assert not (copied / "default.rebuilt").exists() and (copied / "default").exists()
+    line(*go_on)
+    assert "built anew" not in browser.get("/state").text
+    app.extensions["sightsound"].close()
 
 
 def test_where_nothing_failed_nothing_is_begun(site_app: Flask) -> None:

@@ -6,7 +6,6 @@ request ─► safety (host, key, rate, origin) ─► a page or the API ─► 
 from __future__ import annotations
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 import sightsound.blas  # noqa: F401 (before what imports NumPy)
 from sightsound.webapp import (
@@ -39,8 +38,7 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     app.extensions[site.EXTENSION] = made
     app.json.sort_keys = False  # type: ignore[attr-defined]
     if made.settings.behind_proxy:
-        count = made.settings.behind_proxy
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+        app.wsgi_app = safety.proxied(made.settings.behind_proxy, app.wsgi_app)  # type: ignore[method-assign]
     errors.register(app)
     logs.register(app)
     safety.register(app)

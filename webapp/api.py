@@ -98,10 +98,10 @@ def status() -> Response:
 def failed() -> Response:
     """Items that could not be read, as `sightsound failed --json` lists them, a page at a time."""
     limit, offset = whole(request.args, "limit", 100, 1, 1000), whole(request.args, "offset", 0, 0, 1_000_000)
-    every = site().collection.failures()
-    page = every[offset : offset + limit]
+    collection = site().collection
+    page, total = collection.failures(offset, limit), collection.status().failed
     end = offset + len(page)
-    told = {"total": len(every), "next": end if end < len(every) else None, "failed": [asdict(one) for one in page]}
+    told = {"total": total, "next": end if page and end < total else None, "failed": [asdict(one) for one in page]}
     return jsonify({"version": VERSION, **told})
 
 

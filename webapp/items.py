@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from flask import Blueprint, Response, jsonify, request, send_file
+from flask import Blueprint, Response, g, jsonify, request, send_file
 
 from sightsound.answers import alike_object, shown_object
 from sightsound.dead import mark
@@ -86,7 +86,8 @@ def taken(one: Item) -> Response:
     source = here.sources.of(one)
     try:
         if one.path is not None:
-            there = here.showing.local(one, source)  # what lies there now may be another file than was indexed
+            # What lies there now may be another file than was indexed.
+            there = here.showing.local(one, source, g.client)
             if there == "making":
                 raise Busy(f"{one.display_title} is being looked at; come again in a moment")
             there.close()

@@ -6,7 +6,7 @@ import hmac
 import ipaddress
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request
+from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, url_for
 from itsdangerous import BadSignature, TimestampSigner
 
 from sightsound.webapp.errors import Refused, answer, in_json
@@ -32,12 +32,17 @@ def refusal(settings: SiteSettings) -> Response | None:
     """What to answer to one who is not let in; None for what signing in needs."""
     if not settings.api_key:
         raise Refused("This site has no API key, so it answers this machine only", 403)
-    if request.endpoint in WITHOUT_KEY:
+    if may_sign_in(settings):
         return None
     if in_json() or request.method not in ("GET", "HEAD") or request.endpoint == "metrics.metrics":
         message = "An API key is needed: send it as 'Authorization: Bearer KEY'"
         return answer(401, message, "unauthorized", [("WWW-Authenticate", "Bearer")])
     return make_response(redirect(f"/sign-in?{_next(request.full_path.rstrip('?'))}", 303))
+
+
+def may_sign_in(settings: SiteSettings) -> bool:
+    """Whether the request is for what signing in needs, where there is a key to sign in with."""
+    return bool(settings.api_key) and request.endpoint in WITHOUT_KEY
 
 
 @pages.route("/sign-in", methods=["GET", "POST"])
@@ -55,6 +60,22 @@ def sign_in() -> Response:
     # Lax, so that a search that someone shared opens; what changes anything is refused to other sites in safety.py.
     response.set_cookie(COOKIE, value, max_age=COOKIE_SECONDS, secure=request.is_secure, httponly=True, samesite="Lax")
     return response
+
+
+@pages.post("/sign-out")
+def sign_out() -> Response:
+    """Forget in this browser that the key was known, and have it forget the pictures that it kept."""
+    response = make_response(redirect(url_for(SIGN_IN), 303))
+    response.delete_cookie(COOKIE, secure=request.is_secure, httponly=True, samesite="Lax")
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+@pages.app_template_global()
+def signed_in() -> bool:
+    """Whether this browser may be signed out."""
+    key = site().settings.api_key
+    return bool(key) and _is_signed_in(key)
 
 
 def is_let_in(settings: SiteSettings) -> bool:

@@ -9,14 +9,14 @@ from pathlib import PurePath
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.wsgi import wrap_file
 
 from sightsound import dead
 from sightsound.errors import ItemMissing, MediaGone, UsageError
 from sightsound.links import safe_link
 from sightsound.previews import TYPES
-from sightsound.showing import MOST_MOMENTS, WIDTHS, Making, kept_name, nearest_width, picture_name
+from sightsound.showing import MOST_MOMENTS, VERSION, WIDTHS, Making, kept_name, nearest_width, picture_name
 from sightsound.sources import Source, is_hotlinked
 from sightsound.types import Item
 from sightsound.webapp.asking import whole
@@ -25,7 +25,7 @@ from sightsound.webapp.site import site
 
 pages = Blueprint("media", __name__, url_prefix="/media")
 FOR_EVER = "private, max-age=31536000, immutable"
-"""For a URL that names the content with `v`: it never means anything else."""
+"""For a URL that names the content and the version of what is made of it with `v`: it never means anything else."""
 POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 """What is sent may be anyone's file: nothing in it runs, were it opened as a page."""
 PICTURE_POLICY = f"{POLICY}; style-src 'unsafe-inline'"
@@ -36,7 +36,7 @@ PICTURE_SECONDS = 1
 WIDEST = 100_000
 CHIP = WIDTHS[0]
 """Pixels of the picture of an upload."""
-_VERSION = 16
+_DIGITS = 16
 """Hex digits of the content that URLs name."""
 UNKNOWN = "application/octet-stream"
 
@@ -58,21 +58,28 @@ def media_url(
     asked: dict[str, Any] = {"w": width} if what == "thumb" else {}
     asked |= {"at": round(at, 2)} if at is not None else {}
     asked |= {"n": n} if n is not None else {}
-    asked |= {"v": item["content"][:_VERSION]} if item["content"] else {}
+    asked |= {"v": _version(item["content"])} if item["content"] else {}
     return f"/media/{item['id']}/{what}" + (f"?{urlencode(asked)}" if asked else "")
+
+
+def _version(content: str) -> str:
+    """What an address names with `v`: the content, and by which rules it is shown."""
+    return f"{content[:_DIGITS]}.{VERSION}"
 
 
 @pages.get("/<id>/thumb")
 def thumb(id: str) -> Response:
-    """A JPEG of a photograph, or of a film at the second `at`. `w`: how wide, rounded up to what is made."""
+    """A JPEG of a photograph, or of a film at about the second `at`. `w`: how wide, rounded up to what is made."""
     item, source = _copied(id)
     width = nearest_width(whole(request.args, "w", 640, 1, WIDEST))
     at = _seconds("at")
+    if at is not None:
+        at = site().frames.nearest(item, at) if item.kind == "film" else None
     etag = picture_name(item, width, at)
     with _noting_gone(item):
         if (unchanged := _unchanged(item, etag)) is not None:
             return unchanged
-        return _shown(site().showing.picture(item, source, width, at), item, etag, "image/jpeg")
+        return _shown(site().showing.picture(item, source, width, at, g.client), item, etag, "image/jpeg")
 
 
 @pages.get("/uploads/<id>/thumb")
@@ -80,7 +87,9 @@ def upload_thumb(id: str) -> Response:
     """A small JPEG of a picture or a film that a visitor gave, for as long as it is kept."""
     item = site().uploads.find(id).item
     etag = picture_name(item, CHIP)
-    return _unchanged(item, etag) or _shown(site().showing.picture(item, Source(), CHIP), item, etag, "image/jpeg")
+    if (unchanged := _unchanged(item, etag)) is not None:
+        return unchanged
+    return _shown(site().showing.picture(item, Source(), CHIP, client=g.client), item, etag, "image/jpeg")
 
 
 @pages.get("/<id>/strip")
@@ -90,7 +99,9 @@ def strip(id: str) -> Response:
     count = whole(request.args, "n", 8, 1, MOST_MOMENTS)
     etag = kept_name(item, f"strip{count}.jpg")
     with _noting_gone(item):
-        return _unchanged(item, etag) or _shown(site().showing.strip(item, source, count), item, etag, "image/jpeg")
+        if (unchanged := _unchanged(item, etag)) is not None:
+            return unchanged
+        return _shown(site().showing.strip(item, source, count, g.client), item, etag, "image/jpeg")
 
 
 @pages.get("/<id>/waveform.svg")
@@ -99,7 +110,9 @@ def waveform(id: str) -> Response:
     item, source = _copied(id)
     etag = kept_name(item, "wave.svg")
     with _noting_gone(item):
-        return _unchanged(item, etag) or _shown(site().showing.waveform(item, source), item, etag, "image/svg+xml")
+        if (unchanged := _unchanged(item, etag)) is not None:
+            return unchanged
+        return _shown(site().showing.waveform(item, source, g.client), item, etag, "image/svg+xml")
 
 
 @pages.get("/<id>/preview")
@@ -109,7 +122,7 @@ def preview(id: str) -> Response:
     if is_hotlinked(item, source):
         return _elsewhere(item, source)
     with _noting_gone(item):
-        found = site().showing.preview(item, source)
+        found = site().showing.preview(item, source, g.client)
         if found == "making":
             return _making()
         if found == "original":
@@ -176,7 +189,7 @@ def _original(item: Item, source: Source) -> Response:
         return _elsewhere(item, source)
     if (unchanged := _unchanged(item, item.content)) is not None:
         return unchanged
-    found = site().showing.original(item, source)
+    found = site().showing.original(item, source, g.client)
     if found == "making":
         return _making()
     type_ = TYPES.get((item.kind, str(item.facts.get("format"))), UNKNOWN)
@@ -220,7 +233,7 @@ def _unchanged(item: Item, etag: str) -> Response | None:
 
 def _headers(answer: Response, item: Item, etag: str) -> None:
     answer.set_etag(etag)
-    named = request.args.get("v") == item.content[:_VERSION]
+    named = request.args.get("v") == _version(item.content)
     answer.headers["Cache-Control"] = FOR_EVER if named else "private, no-cache"
     answer.headers["Content-Security-Policy"] = POLICY
 

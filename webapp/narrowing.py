@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sightsound.colours import COLOURS, ORIENTATIONS
-from sightsound.facets import FACETS, Counts
+from sightsound.facets import Counts
 from sightsound.moments import clock
+from sightsound.stores.fields import FACETS
 from sightsound.webapp.asking import FIELDS, Asking
 
 LABELS = {

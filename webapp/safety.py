@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
 from sightsound.errors import SightsoundError
 from sightsound.webapp import keys
 from sightsound.webapp.errors import Refused
-from sightsound.webapp.rates import Buckets
+from sightsound.webapp.rates import Buckets, client_of
 from sightsound.webapp.site import Site, site
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -45,6 +47,7 @@ def register(app: Flask) -> None:
     @app.before_request
     def check() -> Response | None:
         ours = _is_our_name(here.settings.hosts)
+        g.client = client_of(request.remote_addr or "")
         g.let_in = ours and keys.is_let_in(here.settings)
         if request.endpoint in OPEN:
             return None
@@ -58,6 +61,52 @@ def register(app: Flask) -> None:
         return None
 
     app.after_request(_with_headers)
+
+
+def admits(app: Flask) -> Callable[[dict[str, Any]], int]:
+    """For a server that reads bodies before the application has a request: how many bytes of one it is to read, of the
+    request with a WSGI environment; 0 where the application will refuse it, by all but its rate."""
+    here: Site = app.extensions["sightsound"]
+
+    def admitted(environ: dict[str, Any]) -> int:
+        with app.request_context(environ):
+            try:
+                if request.endpoint not in OPEN:
+                    if not _is_our_name(here.settings.hosts):
+                        return 0
+                    if not keys.is_let_in(here.settings) and not keys.may_sign_in(here.settings):
+                        return 0
+                    _check_origin()
+                _limit_body(here.settings.uploads.bytes)
+            except (SightsoundError, HTTPException):
+                return 0
+            return request.max_content_length or SMALL_BODY
+
+    count = here.settings.behind_proxy
+    if not count:
+        return admitted
+
+    def behind(environ: dict[str, Any]) -> int:
+        found = 0
+
+        def application(environ: dict[str, Any], start_response: Any) -> tuple[bytes, ...]:
+            nonlocal found
+            found = admitted(environ)
+            return ()
+
+        proxied(count, application)(environ, _unanswered)
+        return found
+
+    return behind
+
+
+def proxied(count: int, application: Any) -> ProxyFix:
+    """The application behind so many proxies, whose headers are believed."""
+    return ProxyFix(application, x_for=count, x_proto=count, x_host=count)
+
+
+def _unanswered(*answer: Any) -> Any:
+    """Nothing is answered yet."""
 
 
 def _is_our_name(hosts: Iterable[str]) -> bool:
@@ -92,24 +141,17 @@ def _check_rate(buckets: Buckets, key_is_tried: bool) -> None:
     endpoint = request.endpoint or ""
     cost = COSTS.get(endpoint, COSTS.get(request.blueprint or "", 1.0))
     cost = keys.SIGN_IN_COST if key_is_tried else cost
-    wait = buckets.take(_client(request.remote_addr or ""), cost)
+    wait = buckets.take(g.client, cost)
     if wait:
         raise Refused(f"Too many requests: try again in {wait} seconds", 429, {"Retry-After": str(wait)})
-
-
-def _client(address: str) -> str:
-    """Who is counted as one: an IPv4 address, or the network of an IPv6 one, of which anyone has many."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def _limit_body(upload: int) -> None:
     takes_files = request.endpoint in ("api.uploads", "api.search_with_files")
     request.max_content_length = upload + SMALL_BODY if takes_files else SMALL_BODY
     request.max_form_parts = 50
+    if (request.content_length or 0) > request.max_content_length:
+        raise RequestEntityTooLarge
 
 
 def _with_headers(response: Response) -> Response:

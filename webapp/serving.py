@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -16,6 +17,8 @@ from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from sightsound.errors import ServingError
+from sightsound.webapp.admission import CROWDED, Admits, Request, dispatcher, is_crowded
+from sightsound.webapp.safety import admits
 from sightsound.webapp.site import EXTENSION, Site
 
 MORE_THREADS = 16
@@ -37,6 +40,7 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
         told = {"error": {"code": error.reason.lower().replace(" ", "_"), "message": f"{error.reason}: {error.body}"}}
         body = json.dumps(told).encode()
         self.status = f"{error.code} {error.reason}"
+        self.response_headers += getattr(error, "headers", ())
         self.response_headers += [("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff")]
         self.set_close_on_finish()
         self.content_length = len(body)
@@ -44,36 +48,52 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection whose request has RECEIVING seconds in all: a client that sends it byte by byte is left."""
+    """A connection whose request has RECEIVING seconds in all: a client that sends it byte by byte is left.
+
+    Of a request that is refused for its headers no body is read: the answer goes out, and what still comes is dropped.
+    """
 
     last_activity: float
     error_task_class = _ErrorTask
+    admits: Admits
+    proxies: int
+    _refused = _ending = False
+
+    def __init__(self, server: Any, sock: socket.socket, addr: tuple[Any, ...], *more: Any, **named: Any) -> None:
+        super().__init__(server, sock, addr, *more, **named)
+        self.parser_class = lambda adj: Request(self, self.admits)
+        if not self.proxies and is_crowded(addr[0], (one.addr[0] for one in server.active_channels.values())):
+            with suppress(OSError):
+                sock.send(CROWDED)
+            self.will_close = True
 
     def handle_read(self) -> None:
-        began: float | None = self.last_activity if self.request is not None else None
+        began: float | None = self.last_activity if self.request is not None or self._ending else None
         super().handle_read()
-        if began is not None and self.request is not None:
+        if began is not None and (self.request is not None or self._ending):
             self.last_activity = began
+
+    def received(self, data: bytes) -> bool:
+        return True if self._ending else bool(super().received(data))
+
+    def service(self) -> None:
+        self._refused = self.requests[0].refused
+        super().service()
+
+    def handle_close(self) -> None:
+        if self._refused and self.connected and not self._ending:
+            # Closed now, with bytes of the body unread, the connection would be reset and the answer lost.
+            self._ending, self.will_close = True, False
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+                return
+        super().handle_close()
 
 
 def serve(app: Flask, host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises ServingError where the address can't be served at."""
     here: Site = app.extensions[EXTENSION]
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    server = create_server(
-        app,
-        sockets=[_listening(host, port)],
-        threads=here.settings.queue + MORE_THREADS,
-        connection_limit=CONNECTIONS,
-        channel_timeout=RECEIVING,
-        cleanup_interval=5,
-        max_request_body_size=2 * here.settings.uploads.bytes,
-        outbuf_high_watermark=OUTPUT_BYTES,
-        ident="",
-        clear_untrusted_proxy_headers=False,
-        asyncore_use_poll=True,
-    )
-    server.channel_class = _Channel
+    server = server_of(app, host, port)
     stopping = threading.Event()
 
     def stop(number: int, frame: Any) -> None:
@@ -89,6 +109,28 @@ def serve(app: Flask, host: str, port: int) -> None:
         _run(server, stopping)
     finally:
         here.close()
+
+
+def server_of(app: Flask, host: str, port: int) -> Any:
+    """The server, which listens and answers as soon as it is run. Raises ServingError."""
+    here: Site = app.extensions[EXTENSION]
+    proxies = here.settings.behind_proxy
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    server = create_server(
+        app,
+        sockets=[_listening(host, port)],
+        _dispatcher=dispatcher(here.settings.queue + MORE_THREADS, proxies),
+        connection_limit=CONNECTIONS,
+        channel_timeout=RECEIVING,
+        cleanup_interval=5,
+        max_request_body_size=2 * here.settings.uploads.bytes,
+        outbuf_high_watermark=OUTPUT_BYTES,
+        ident="",
+        clear_untrusted_proxy_headers=False,
+        asyncore_use_poll=True,
+    )
+    server.channel_class = type("Channel", (_Channel,), {"admits": staticmethod(admits(app)), "proxies": proxies})
+    return server
 
 
 def _run(server: Any, stopping: threading.Event) -> None:

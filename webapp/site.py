@@ -14,6 +14,7 @@ from flask import current_app, g, has_request_context
 from sightsound.config import cores, setting
 from sightsound.encoders import EncoderSet, of_collection
 from sightsound.errors import Busy, SightsoundError
+from sightsound.frames import Frames
 from sightsound.opening import SOURCES, Sources, open_store
 from sightsound.registry import Registry, registry
 from sightsound.searching import Answer, FilePart, Part, Query, ReadPart, read_part, search
@@ -53,6 +54,7 @@ class Site:
         self._read_parts: OrderedDict[object, tuple[EncoderSet, ReadPart]] = OrderedDict()
         self._showing: Showing | None = None
         self.retrying = RetryProcess()
+        self.frames = Frames(lambda id: self.collection.segments([id]).get(id, ()))
         self.whole_counts = WholeCounts(lambda: self.collection.facets())
         self.metrics = Metrics()
         self.metrics.watch(self)

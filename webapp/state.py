@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, redirect, render_template, request
@@ -11,6 +13,7 @@ from sightsound.amounts import readable_bytes
 from sightsound.config import setting
 from sightsound.errors import CollectionBusy, SightsoundError
 from sightsound.overview import overview
+from sightsound.stores.base import SUFFIX
 from sightsound.types import file_path
 from sightsound.webapp.asking import whole
 from sightsound.webapp.site import Site, site
@@ -33,15 +36,14 @@ def _page(refused: str = "") -> str:
     """refused: why nothing is tried again just now."""
     here = site()
     offset = whole(request.args, "offset", 0, 0, 10_000_000)
-    every = here.collection.failures()
-    page = [{**asdict(one), "name": str(file_path(one.uri) or one.uri)} for one in every[offset : offset + PAGE]]
+    page = here.collection.failures(offset, PAGE)
     return render_template(
         "state.html",
         store=here.store.location,
         serving=here.collection_name,
         collections=_collections(here),
-        failures=page,
-        failed=len(every),
+        failures=[{**asdict(one), "name": str(file_path(one.uri) or one.uri)} for one in page],
+        failed=here.collection.status().failed,
         offset=offset,
         page=PAGE,
         retry=here.retrying.progress,
@@ -77,7 +79,7 @@ def begin() -> tuple[Response, int]:
 def _start() -> None:
     here = site()
     with here.collection.writing():  # another process that indexes is told of at once
-        total = len(here.collection.failures())
+        total = here.collection.status().failed
     here.retrying.start(setting("store", here.settings.store), here.collection_name, total)
 
 
@@ -89,4 +91,50 @@ def _collections(here: Site) -> list[dict[str, Any]]:
             found.append(overview(here.store, name))
         except SightsoundError as error:
             found.append({"collection": name, "error": str(error)})
+    known = {one["collection"]: one for one in found}
+    for one in found:
+        replaced = known.get(one["collection"].removesuffix(SUFFIX))
+        if replaced is not None and replaced is not one:
+            one["rebuild"] = _rebuild(here, replaced, one)
     return found
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """A collection that is to take another's place. going_on: whether a process is at it.
+
+    resume, drop: commands that go on with it, and that remove it.
+    """
+
+    of: str
+    going_on: bool
+    resume: str
+    drop: str
+
+
+def _rebuild(here: Site, old: Mapping[str, Any], new: Mapping[str, Any]) -> Rebuild:
+    name, beside = old["collection"], new["collection"]
+    sets = list(dict.fromkeys(encoder["set"] for encoder in new.get("encoders", ())))
+    same = sets == list(dict.fromkeys(encoder["set"] for encoder in old.get("encoders", ())))
+    store = f" --store {shlex.quote(here.store.location)} --collection "
+    encoders = "" if same or not sets else f" --encoders {shlex.quote(','.join(sets))}"
+    return Rebuild(
+        name,
+        _is_written(here, name),
+        f"sightsound index --rebuild{encoders}{store}{name}",
+        f"sightsound remove --all{store}{beside}",
+    )
+
+
+def _is_written(here: Site, name: str) -> bool:
+    """Whether a process writes the collection: a rebuild holds the one that it is to replace."""
+    collection = here.store.open(name)
+    try:
+        with collection.writing():
+            return False
+    except CollectionBusy:
+        return True
+    except SightsoundError:  # nobody may write it from here, so nobody here can tell
+        return False
+    finally:
+        collection.close()

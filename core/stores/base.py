@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sightsound.filters import Filters
+from sightsound.stores.fields import FACETS
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
 
 Order = Literal["date", "added"]
@@ -233,11 +234,17 @@ class Collection(ABC):
         """Exact cosine of the vector with every segment of these items in the space."""
 
     @abstractmethod
-    def facets(self, filters: Filters = (), limit: int = 20) -> dict[str, list[tuple[str, int]]]:
-        """The commonest values with counts, for each of `facets.FACETS`."""
+    def facets(
+        self, filters: Filters = (), limit: int = 20, fields: Many[str] = FACETS
+    ) -> dict[str, list[tuple[str, int]]]:
+        """The commonest values with counts, for each of these fields, of `fields.FACETS`."""
 
     @abstractmethod
-    def failures(self) -> list[Failure]: ...
+    def failures(self, offset: int = 0, limit: int | None = None) -> list[Failure]:
+        """What failed, the longest ago first; `status().failed` says how many there are.
+
+        offset, limit: which of them; all from there on where there is no limit.
+        """
 
     @abstractmethod
     def counts(self) -> dict[tuple[str, SegmentKind], int]:

@@ -19,6 +19,7 @@ from sightsound.filters import Filters
 from sightsound.stores import integrity, nearest, reading, sqlfilters, upkeep, writing
 from sightsound.stores.base import Collection, EncoderRecord, Entry, Failure, Order, Scored, Status
 from sightsound.stores.database import Database
+from sightsound.stores.fields import FACETS
 from sightsound.stores.lock import IndexerLock
 from sightsound.stores.refusals import check_query_dims
 from sightsound.stores.rows import FAILED, ITEM_COLUMNS, as_json, item_of, json_list
@@ -222,14 +223,19 @@ class LocalCollection(Collection):
         with self._database.reading() as connection:
             return reading.score(connection, space, vector, item_ids)
 
-    def facets(self, filters: Filters = (), limit: int = 20) -> dict[str, list[tuple[str, int]]]:
+    def facets(
+        self, filters: Filters = (), limit: int = 20, fields: Many[str] = FACETS
+    ) -> dict[str, list[tuple[str, int]]]:
         with self._database.reading() as connection:
-            return reading.facets(connection, filters, limit)
+            return reading.facets(connection, filters, limit, fields)
 
-    def failures(self) -> list[Failure]:
-        query = f"SELECT {ITEM_COLUMNS}, i.changed FROM items i WHERE {FAILED} ORDER BY i.changed, i.id"
+    def failures(self, offset: int = 0, limit: int | None = None) -> list[Failure]:
+        query = (
+            f"SELECT {ITEM_COLUMNS}, i.changed FROM items i WHERE {FAILED} ORDER BY i.changed, i.id LIMIT ? OFFSET ?"
+        )
+        most = -1 if limit is None else max(0, limit)  # below 0 is no limit to SQLite
         with self._database.reading() as connection:
-            rows = connection.execute(query).fetchall()
+            rows = connection.execute(query, (most, max(0, offset))).fetchall()
         found = []
         for *row, changed in rows:
             item = item_of(tuple(row))

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from operator import eq, ge, le
 from typing import Any
 from urllib.parse import unquote
 
 from sightsound.colours import colours_of, orientation_of
+from sightsound.filters import NUMBER_FIELDS, Condition
 from sightsound.types import Facts, Item, Metadata
 
+WORDS = ("kind", "source", "tag", "author", "licence", "colour", "orientation")
+FACETS = (*WORDS, "date", "duration")
+"""What is counted. Values of `date` are years, the newest first; those of `duration` are keys of `facets.DURATIONS`."""
+AFTER = "\U0010ffff"
+"""Sorts after whatever may follow a date."""
 _DATE = re.compile(r"(\d{4})(?:[-:](\d\d)(?:[-:](\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?)?)?")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
@@ -49,6 +56,33 @@ def word_values(item: Item) -> set[tuple[str, str, str]]:
 def look(facts: Facts) -> list[tuple[str, str]]:
     """(field, word) of how the item looks: its colours and its orientation."""
     return [*(("colour", name) for name in colours_of(facts)), ("orientation", orientation_of(facts))]
+
+
+def holds(condition: Condition, item: Item) -> bool:
+    """Whether a condition holds for an item, as a store tells."""
+    if condition.field == "date":
+        date = date_of(item)
+        given = [sortable_date(str(value)) for value in condition.values]
+        if condition.operator == ">=":
+            return any(date >= one for one in given)
+        upto = [date < one + AFTER for one in given]
+        return (
+            bool(date) and any(upto)
+            if condition.operator == "<="
+            else any(date >= one and within for one, within in zip(given, upto, strict=True))
+        )
+    if condition.field in NUMBER_FIELDS:
+        value, numbers = number(item.facts.get(condition.field)), [float(one) for one in condition.values]
+        if value is None:
+            return False
+        if condition.operator == "between":
+            return any(low <= value <= high for low, high in zip(numbers[::2], numbers[1::2], strict=True))
+        compare = {"is": eq, ">=": ge, "<=": le}[condition.operator]
+        return any(compare(value, one) for one in numbers)
+    wanted = {clean(str(value)).casefold() for value in condition.values}
+    if condition.field == "kind":
+        return item.kind in wanted
+    return any(field == condition.field and folded in wanted for field, folded, _ in word_values(item))
 
 
 def year(item: Item) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sightsound.filters import Filters
+from sightsound.filters import AllButOne, Condition, Filters
 from sightsound.stores.rows import UNSEEN, json_list
 from sightsound.stores.sqlfilters import query_of
 
@@ -22,11 +22,25 @@ Rowids = npt.NDArray[np.int64]
 
 def rowids(connection: sqlite3.Connection, filters: Filters) -> Rowids:
     """The items that search can find and for which every one of the filters holds; there is at least one."""
-    first, *others = (fetched(connection, *query_of(condition)) for condition in filters)
+    found = _all(connection, filters)
+    unseen = fetched(connection, f"SELECT i.rowid FROM items i WHERE {UNSEEN}")
+    return found[np.isin(found, unseen, invert=True)]
+
+
+def _all(connection: sqlite3.Connection, filters: Filters) -> Rowids:
+    first, *others = (
+        fetched(connection, *query_of(one)) if isinstance(one, Condition) else _all_but_one(connection, one)
+        for one in filters
+    )
     for other in others:
         first = np.intersect1d(first, other, assume_unique=True)
-    unseen = fetched(connection, f"SELECT i.rowid FROM items i WHERE {UNSEEN}")
-    return first[np.isin(first, unseen, invert=True)]
+    return first
+
+
+def _all_but_one(connection: sqlite3.Connection, groups: AllButOne) -> Rowids:
+    held = np.concatenate([_all(connection, group) for group in groups.groups])
+    found, times = np.unique(held, return_counts=True)
+    return found[times >= len(groups.groups) - 1]
 
 
 def rowids_of(connection: sqlite3.Connection, ids: Iterable[str]) -> Rowids:

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from sightsound.errors import StoreError
-from sightsound.facets import DURATIONS, WORDS, Counts, commonest, in_order
+from sightsound.facets import DURATIONS, Counts, commonest, in_order
 from sightsound.filters import Filters
 from sightsound.stores import matching, sqlfilters
 from sightsound.stores.base import Entry, Scored
-from sightsound.stores.fields import clean
+from sightsound.stores.fields import FACETS, WORDS, clean
 from sightsound.stores.nearest import Mask, cosines
 from sightsound.stores.rows import FAILED, ITEM_COLUMNS, SEEN, UNSEEN, item_of, json_list
 from sightsound.stores.shelves import View
@@ -143,37 +143,55 @@ def chosen(connection: sqlite3.Connection, view: View, filters: Filters, without
     return mask
 
 
-def facets(connection: sqlite3.Connection, filters: Filters, limit: int) -> Counts:
+def facets(connection: sqlite3.Connection, filters: Filters, limit: int, fields: Many[str]) -> Counts:
     condition, values = sqlfilters.where(filters)
     if not filters:
         # Nearly all items are counted: leaving out the few that are not keeps to the order of an index.
         condition = f"i.rowid NOT IN (SELECT i.rowid FROM items i WHERE {UNSEEN})"
+    found: Counts = {field: [] for field in FACETS if field in fields}
+    for field, counted in _words_counted(connection, filters, (condition, values), found).items():
+        found[field] = commonest(counted, limit)
+    if "kind" in found:
+        kinds_of = f"SELECT i.kind, count(*) FROM items i WHERE {condition} GROUP BY i.kind"
+        found["kind"] = commonest(connection.execute(kinds_of, values).fetchall(), limit)
+    if "date" in found:
+        found["date"] = connection.execute(
+            f"SELECT substr(i.date, 1, 4) AS year, count(*) FROM items i WHERE {condition} AND i.date != '' "
+            "GROUP BY year ORDER BY year DESC LIMIT ?",
+            (*values, limit),
+        ).fetchall()
+    if "duration" in found:
+        lengths = ", ".join(["total(i.duration BETWEEN ? AND ?)"] * len(DURATIONS))
+        bounds = [bound for pair in DURATIONS.values() for bound in pair]
+        query = f"SELECT {lengths} FROM items i WHERE i.duration IS NOT NULL AND {condition}"
+        row = connection.execute(query, (*bounds, *values)).fetchone()
+        found["duration"] = in_order({key: int(n) for key, n in zip(DURATIONS, row, strict=True)})
+    return found
+
+
+def _words_counted(
+    connection: sqlite3.Connection, filters: Filters, where: tuple[str, list[str | float]], fields: Many[str]
+) -> Counts:
+    """The counts of what lies in `words`, of those of the fields that do."""
+    condition, values = where
+    named = [field for field in WORDS if field in fields and field != "kind"]
+    if not named:
+        return {}
     words = (
         f"FROM items i JOIN words w ON w.item = i.rowid WHERE {condition}"
         if filters
         else f"FROM words w WHERE {condition.replace('i.rowid NOT', 'w.item NOT')}"
     )
-    rows = connection.execute(
+    if len(named) < len(WORDS) - 1:
+        words += f" AND w.field IN ({', '.join('?' * len(named))})"
+        values = [*values, *named]
+    counts: Counts = {field: [] for field in named}
+    for field, word, n in connection.execute(
         f"SELECT w.field, min(w.word), count(DISTINCT w.item) {words} GROUP BY w.field, w.folded", values
-    )
-    counts: dict[str, list[tuple[str, int]]] = {field: [] for field in WORDS}
-    for field, word, n in rows:
+    ):
         if field in counts:
             counts[field].append((word, n))
-    kinds_of = f"SELECT i.kind, count(*) FROM items i WHERE {condition} GROUP BY i.kind"
-    counts["kind"] = connection.execute(kinds_of, values).fetchall()
-    found: Counts = {field: commonest(counts[field], limit) for field in WORDS}
-    found["date"] = connection.execute(
-        f"SELECT substr(i.date, 1, 4) AS year, count(*) FROM items i WHERE {condition} AND i.date != '' "
-        "GROUP BY year ORDER BY year DESC LIMIT ?",
-        (*values, limit),
-    ).fetchall()
-    lengths = ", ".join(["total(i.duration BETWEEN ? AND ?)"] * len(DURATIONS))
-    bounds = [bound for pair in DURATIONS.values() for bound in pair]
-    query = f"SELECT {lengths} FROM items i WHERE i.duration IS NOT NULL AND {condition}"
-    row = connection.execute(query, (*bounds, *values)).fetchone()
-    found["duration"] = in_order({key: int(n) for key, n in zip(DURATIONS, row, strict=True)})
-    return found
+    return counts
 
 
 def count(connection: sqlite3.Connection, filters: Filters = ()) -> int:

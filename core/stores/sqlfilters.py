@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from sightsound.filters import NUMBER_FIELDS, WORD_FIELDS, Condition, Filters
-from sightsound.stores.fields import clean, sortable_date
+from sightsound.filters import NUMBER_FIELDS, WORD_FIELDS, AllButOne, Condition, Filters
+from sightsound.stores.fields import AFTER, clean, sortable_date
 from sightsound.stores.refusals import check_condition
 from sightsound.stores.rows import SEEN, SEEN_OR_FAILED
 
-# Sorts after whatever may follow a date.
-_AFTER = "\U0010ffff"
 _COMPARISONS = {"is": "=", ">=": ">=", "<=": "<="}
 
 
@@ -18,11 +16,18 @@ def where(filters: Filters, failed: bool = False) -> tuple[str, list[str | float
     failed: also for items that failed and can't be found.
     """
     clauses, values = [SEEN_OR_FAILED if failed else SEEN], list[str | float]()
-    for condition in filters:
-        clause, bound = _clause(condition)
+    for one in filters:
+        clause, bound = _clause(one) if isinstance(one, Condition) else _all_but_one(one)
         clauses.append(clause)
         values += bound
     return " AND ".join(clauses), values
+
+
+def _all_but_one(groups: AllButOne) -> tuple[str, list[str | float]]:
+    made = [[_clause(condition) for condition in group] for group in groups.groups]
+    counted = " + ".join(f"(({' AND '.join(clause for clause, _ in group)}) IS TRUE)" for group in made)
+    values = [value for group in made for _, bound in group for value in bound]
+    return f"{counted} >= {len(made) - 1}", values
 
 
 def query_of(condition: Condition) -> tuple[str, list[str | float]]:
@@ -77,5 +82,5 @@ def _date(operator: str, value: str) -> tuple[str, list[str | float]]:
     if operator == ">=":
         return "i.date >= ?", [date]
     if operator == "<=":
-        return "(i.date != '' AND i.date < ?)", [date + _AFTER]
-    return "(i.date >= ? AND i.date < ?)", [date, date + _AFTER]
+        return "(i.date != '' AND i.date < ?)", [date + AFTER]
+    return "(i.date >= ? AND i.date < ?)", [date, date + AFTER]

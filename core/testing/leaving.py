@@ -31,6 +31,17 @@ class LeavingContract(WithStore):
         assert list(collection.of_source("photos")) == [(broken.id, broken.uri)]
         assert collection.status().failed == 1
 
+    def test_what_failed_is_given_a_page_at_a_time(self, collection: Collection) -> None:
+        for number in range(7):
+            collection.fail(item(f"{number}.jpg"), "broken")
+        every = collection.failures()
+        assert len({one.uri for one in every}) == collection.status().failed == 7
+        pages = [collection.failures(offset, 3) for offset in (0, 3, 6, 9)]
+        assert [len(page) for page in pages] == [3, 3, 1, 0]
+        assert [one for page in pages for one in page] == every
+        assert collection.failures(5) == every[5:] and collection.failures(0, 0) == []
+        assert collection.failures(0, 20_000) == every and collection.failures(6, 20_000) == every[6:]
+
     def test_failed_items_are_listed_when_asked_for(self, collection: Collection) -> None:
         sea, broken, stale = item("sea.jpg", tags=("x",)), item("broken.jpg", tags=("x",)), item("stale.jpg")
         collection.put([entry(sea, RED), entry(stale, RED)])

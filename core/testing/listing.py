@@ -7,9 +7,10 @@ from typing import ClassVar
 import pytest
 
 from sightsound.errors import UsageError
-from sightsound.facets import FACETS, counted
-from sightsound.filters import Condition
+from sightsound.facets import counted
+from sightsound.filters import AllButOne, Condition, Filters
 from sightsound.stores.base import Collection
+from sightsound.stores.fields import FACETS, holds
 from sightsound.testing.entries import GREEN, RED, WithStore, entry, found, item, parse
 
 
@@ -121,6 +122,7 @@ class ListingContract(WithStore):
         assert collection.count(filters) == len(expected)
         nearest = found(collection, RED, filters=filters) + found(collection, RED, kind="frame", filters=filters)
         assert set(nearest) == expected
+        assert {one.id for one in made.values() if holds(filters[0], one)} == expected
 
     def test_several_conditions_must_all_hold_and_any_value_will_do(self, collection: Collection) -> None:
         both, one = item("a.jpg", tags=("x", "y"), width=10), item("b.jpg", tags=("x",), width=20)
@@ -130,6 +132,24 @@ class ListingContract(WithStore):
         assert collection.count((Condition("width", "is", (10.0, 20.0, 30.0)),)) == 2
         assert collection.count((Condition("tag", "is", ()),)) == 0
         assert collection.count((Condition("width", "between", (1.0, 11.0, 19.0, 20.0)),)) == 2
+
+    def test_all_groups_of_conditions_but_one_may_be_asked_to_hold(self, collection: Collection) -> None:
+        tags = {"a": "xyz", "b": "xy", "c": "xz", "d": "yz", "e": "x", "f": ""}
+        made = {name: item(f"{name}.jpg", tags=tuple(of), width=10) for name, of in tags.items()}
+        collection.put([entry(one, RED) for one in made.values()])
+        collection.put([entry(item("g.mp4", "film", tags=("x", "y")), RED)])
+        three = AllButOne((parse("tag=x"), parse("tag=y"), parse("tag=z")))
+        photos: Filters = (*parse("kind=photo"), three)
+        expected = {made[name].id for name in "abcd"}
+        assert set(collection.list(photos, "date", 0, 10)) == expected and collection.count(photos) == 4
+        assert {one.id for one in collection.scan(photos)} == expected
+        assert set(found(collection, RED, filters=photos)) == expected
+        assert dict(collection.facets(photos)["tag"]) == {"x": 3, "y": 3, "z": 3}
+        assert collection.count((three,)) == 5
+        grouped = AllButOne((parse("tag=x", "tag=y"), parse("width>=5")))
+        assert collection.count((grouped,)) == 7, "of two groups, either will do"
+        absent = AllButOne((parse("duration>=1"), parse("width>=5"), parse("tag=x")))
+        assert collection.count((absent,)) == 4, "what an item does not have is not as asked"
 
     HOSTILE = (
         "' OR 1=1 --",
@@ -191,6 +211,8 @@ class ListingContract(WithStore):
         assert [(name.casefold(), n) for name, n in facets["author"]] == [("ann", 2)]
         assert facets["licence"] == [("CC0", 1)]
         assert len(collection.facets(limit=1)["tag"]) == 1
+        for field in FACETS:
+            assert collection.facets(fields=(field,)) == {field: facets[field]}
         assert [tag for tag, _ in collection.facets(parse("kind=film"))["tag"]] == ["red"]
 
     def test_facets_of_looks_years_and_lengths(self, collection: Collection) -> None:

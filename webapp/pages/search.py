@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
@@ -24,7 +25,8 @@ WEIGHTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 
 @dataclass(frozen=True)
 class Chip:
-    """A part of the query. picture: the URL of what it looks like, "" where a sign stands for its kind.
+    """A part of the query. picture: the URL of what it looks like, "" where a sign stands for its kind. kept: of an
+    upload, how long it still is.
 
     less, more, turned, without: the search with the part lighter, heavier, of the other sign, gone; "" for no further.
     """
@@ -37,6 +39,7 @@ class Chip:
     more: str
     turned: str
     without: str
+    kept: str = ""
 
 
 @pages.get("/")
@@ -138,6 +141,7 @@ def _chips(here: Site, asking: Asking) -> list[Chip]:
 def _chip(here: Site, asking: Asking, number: int, known: dict[str, dict[str, object]]) -> Chip:
     part = asking.parts[number]
     kind, label = _named(here, part, known)
+    kept = _for_long(here.uploads.find(part.value).expires - time.time()) if part.kind == "upload" else ""
     size, sign = abs(part.weight), 1 if part.weight > 0 else -1
     lighter = max((weight for weight in WEIGHTS if weight < size), default=0.0)
     heavier = min((weight for weight in WEIGHTS if weight > size), default=0.0)
@@ -150,7 +154,16 @@ def _chip(here: Site, asking: Asking, number: int, known: dict[str, dict[str, ob
         asking.weighed(number, sign * heavier).url() if heavier else "",
         asking.weighed(number, -part.weight).url(),
         asking.without_part(number).url(),
+        kept,
     )
+
+
+def _for_long(seconds: float) -> str:
+    """`7 days`, rounded; `2 hours` where it is less than two days."""
+    count, unit = max(1, round(seconds / 3600)), "hour"
+    if count >= 48:
+        count, unit = round(seconds / 86_400), "day"
+    return f"{count} {unit}{'s' if count > 1 else ''}"
 
 
 def _picture(kind: str, part: AskedPart, known: dict[str, dict[str, object]]) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Collection as Many
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sightsound.facets import DURATIONS, WORDS
-from sightsound.filters import NUMBER_FIELDS, Condition, Filters
+from sightsound.facets import DURATIONS
+from sightsound.filters import NUMBER_FIELDS, AllButOne, Condition, Filters
 from sightsound.stores.base import SPOKEN, Order
 from sightsound.stores.elastic.mapping import QUANTISED, TEXTS, WRITTEN
-from sightsound.stores.fields import clean, sortable_date
+from sightsound.stores.fields import AFTER, WORDS, clean, sortable_date
 from sightsound.stores.refusals import check_condition
 from sightsound.stores.terms import WORD, searchable
 
@@ -35,8 +35,6 @@ _LEFT_OUT = frozenset(
     )
 )
 _TEXT_FIELDS = tuple(f"texts.{field}" for field in TEXTS)
-# Sorts after whatever may follow a date.
-_AFTER = "\U0010ffff"
 BARE: Query = {"_source": False, "stored_fields": "_none_", "track_total_hits": False}
 """Hits without what is stored by rows: fetching a thousand then takes a fraction of the time."""
 NOTHING: Query = {"match_none": {}}
@@ -46,8 +44,13 @@ FAILED: Query = {"terms": {"state": ["failed", "stale"]}}
 
 
 def filtered(filters: Filters) -> list[Query]:
-    """A clause for each condition. Raises UsageError for one that makes no sense."""
-    return [_condition(condition) for condition in filters]
+    """A clause for each filter. Raises UsageError for a condition that makes no sense."""
+    return [_condition(one) if isinstance(one, Condition) else _all_but_one(one) for one in filters]
+
+
+def _all_but_one(groups: AllButOne) -> Query:
+    clauses = [all_of(*filtered(group)) for group in groups.groups]
+    return {"bool": {"should": clauses, "minimum_should_match": len(clauses) - 1}}
 
 
 def _condition(condition: Condition) -> Query:
@@ -76,8 +79,8 @@ def _date(operator: str, date: str) -> Query:
     if operator == ">=":
         return {"range": {"date": {"gte": date}}}
     if operator == "<=":
-        return {"range": {"date": {"lt": date + _AFTER}}}
-    return {"range": {"date": {"gte": date, "lt": date + _AFTER}}}
+        return {"range": {"date": {"lt": date + AFTER}}}
+    return {"range": {"date": {"gte": date, "lt": date + AFTER}}}
 
 
 def _any(clauses: Sequence[Query]) -> Query:
@@ -167,17 +170,19 @@ def listing(filters: Filters, order: Order, size: int) -> dict[str, Any]:
     return {"query": seen(filters), "sort": by, "size": size, "_source": False, "track_total_hits": False}
 
 
-def facets(filters: Filters, limit: int) -> dict[str, Any]:
-    """Counts of the folded values; of words that people write, each with how it is written."""
+def facets(filters: Filters, limit: int, fields: Many[str]) -> dict[str, Any]:
+    """Counts of the folded values of the fields; of words that people write, each with how it is written."""
     aggs: dict[str, Any] = {}
-    for field in WORDS:
+    for field in (field for field in WORDS if field in fields):
         folded: dict[str, Any] = {"terms": {"field": "item_kind" if field == "kind" else field, "size": limit}}
         if field in WRITTEN:
             folded["aggs"] = {"written": {"terms": {"field": f"written.{field}", "size": 50}}}
         aggs[field] = folded
-    aggs["date"] = {"terms": {"field": "year", "size": limit, "order": {"_key": "desc"}}}
-    lengths = {key: _between("duration", *bounds) for key, bounds in DURATIONS.items()}
-    aggs["duration"] = {"filters": {"filters": lengths}}
+    if "date" in fields:
+        aggs["date"] = {"terms": {"field": "year", "size": limit, "order": {"_key": "desc"}}}
+    if "duration" in fields:
+        lengths = {key: _between("duration", *bounds) for key, bounds in DURATIONS.items()}
+        aggs["duration"] = {"filters": {"filters": lengths}}
     return {"query": seen(filters), "size": 0, "aggs": aggs, "track_total_hits": False}
 
 

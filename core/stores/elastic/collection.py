@@ -21,7 +21,7 @@ from sightsound.stores.elastic.connection import FIRST_PATIENCE, WRITE_PATIENCE,
 from sightsound.stores.elastic.indices import Indices
 from sightsound.stores.elastic.lock import WriterLock
 from sightsound.stores.elastic.writing import Writer
-from sightsound.stores.fields import clean
+from sightsound.stores.fields import FACETS, clean
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
 
 _STATE = "state:"
@@ -182,17 +182,16 @@ class ElasticCollection(Collection):
         wanted = tuple(dict.fromkeys(item_ids))
         return nearest.steadily(lambda: nearest.score(self._indices, space, vector, wanted))
 
-    def facets(self, filters: Filters = (), limit: int = 20) -> dict[str, list[tuple[str, int]]]:
+    def facets(
+        self, filters: Filters = (), limit: int = 20, fields: Many[str] = FACETS
+    ) -> dict[str, list[tuple[str, int]]]:
         self._flush()
-        return reading.facets(self._indices, self._indices.answering(filters), limit)
+        return reading.facets(self._indices, self._indices.answering(filters), limit, fields)
 
-    def failures(self) -> list[Failure]:
+    def failures(self, offset: int = 0, limit: int | None = None) -> list[Failure]:
         self._flush()
-        fields = [*documents.RECORD, "changed"]
         found = []
-        for hit in reading.paged(
-            self._indices, self._indices.items, bodies.all_of(bodies.FAILED), ["changed", "id"], _source=fields
-        ):
+        for hit in reading.failed(self._indices, max(0, offset), limit):
             item = documents.item_of(hit["_source"])
             when = datetime.fromtimestamp(hit["_source"]["changed"], UTC).isoformat("T", "seconds")
             found.append(Failure(item.uri, item.reason, next(iter(item.sources), ""), when, item.state == "stale"))

@@ -10,7 +10,7 @@ from typing import Any
 from elasticsearch import ApiError
 
 from sightsound.errors import NewerSchema, StoreError
-from sightsound.filters import Filters
+from sightsound.filters import Filters, conditions_of
 from sightsound.stores import refusals
 from sightsound.stores.elastic import mapping, names
 from sightsound.stores.elastic.connection import Connection
@@ -213,7 +213,7 @@ class Indices:
 
     def answering(self, filters: Filters) -> Filters:
         """The filters. Raises StoreError for a field that an older sightsound did not keep."""
-        if self.schema < mapping.SCHEMA and {condition.field for condition in filters} & mapping.SINCE_2:
+        if self.schema < mapping.SCHEMA and {condition.field for condition in conditions_of(filters)} & mapping.SINCE_2:
             raise StoreError(
                 f"{self._place()} was written by an older sightsound, and knows no colour and no orientation. Build it"
                 f" anew: sightsound index --rebuild --collection {self.collection}"

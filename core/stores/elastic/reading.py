@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection as Many
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -11,13 +12,14 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from sightsound.errors import StoreError
-from sightsound.facets import WORDS, Counts, commonest, in_order
+from sightsound.facets import Counts, commonest, in_order
 from sightsound.filters import Filters
 from sightsound.stores.base import Order
 from sightsound.stores.elastic import bodies, documents
 from sightsound.stores.elastic.documents import Known
 from sightsound.stores.elastic.errors import is_gone
 from sightsound.stores.elastic.indices import Indices
+from sightsound.stores.fields import WORDS
 from sightsound.types import Item, Segment, item_id
 
 _PAGE = 1_000
@@ -228,6 +230,18 @@ def scan(indices: Indices, filters: Filters, failed: bool) -> Iterator[Item]:
         yield documents.item_of(hit["_source"])
 
 
+def failed(indices: Indices, offset: int, limit: int | None) -> Iterable[Any]:
+    """Hits of the items that failed. A page beyond the window is reached from the beginning."""
+    query, by = bodies.all_of(bodies.FAILED), ["changed", "id"]
+    fields = [*documents.RECORD, "changed"]
+    if limit is not None and offset + limit <= bodies.WINDOW:
+        sort = [{field: "asc"} for field in by]
+        body = {"query": query, "sort": sort, "from": offset, "size": max(0, limit), "_source": fields}
+        return hits_of(searched(indices, indices.items, {**body, "track_total_hits": False}))
+    end = None if limit is None else offset + max(0, limit)
+    return islice(paged(indices, indices.items, query, by, _source=fields), offset, end)
+
+
 def count(indices: Indices, query: Mapping[str, Any]) -> int:
     body = {"query": query, "size": 0, "track_total_hits": True}
     return int(searched(indices, indices.items, body)["hits"]["total"]["value"])
@@ -240,15 +254,17 @@ def kinds(indices: Indices) -> dict[str, int]:
     return {bucket["key"]: bucket["doc_count"] for bucket in answer["aggregations"]["kinds"]["buckets"]}
 
 
-def facets(indices: Indices, filters: Filters, limit: int) -> Counts:
-    counted = searched(indices, indices.items, bodies.facets(filters, max(1, limit)))["aggregations"]
+def facets(indices: Indices, filters: Filters, limit: int, fields: Many[str]) -> Counts:
+    counted = searched(indices, indices.items, bodies.facets(filters, max(1, limit), fields))["aggregations"]
     found: Counts = {}
-    for field in WORDS:
+    for field in (field for field in WORDS if field in counted):
         buckets = counted[field]["buckets"][:limit]
         found[field] = commonest([(_written(bucket), bucket["doc_count"]) for bucket in buckets], limit)
-    found["date"] = [(bucket["key"], bucket["doc_count"]) for bucket in counted["date"]["buckets"][:limit]]
-    lengths = counted["duration"]["buckets"]
-    found["duration"] = in_order({key: bucket["doc_count"] for key, bucket in lengths.items()})
+    if "date" in counted:
+        found["date"] = [(bucket["key"], bucket["doc_count"]) for bucket in counted["date"]["buckets"][:limit]]
+    if "duration" in counted:
+        lengths = counted["duration"]["buckets"]
+        found["duration"] = in_order({key: bucket["doc_count"] for key, bucket in lengths.items()})
     return found
 
 
