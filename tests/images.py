@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -130,6 +130,10 @@ class Engine:
             options += ["--env", f"{name}={value}"]
         if entrypoint:
             options += ["--entrypoint", entrypoint]
+        return self.container(image, *command, options=options)
+
+    def container(self, image: str, *command: object, options: Sequence[str]) -> Container:
+        """Start a container with options of `podman run`."""
         return Container(self, self._podman("run", *options, image, *map(str, command)).strip())
 
     def _make_base(self) -> None:
@@ -137,13 +141,7 @@ class Engine:
             return
         with tempfile.TemporaryDirectory(dir=self.folder) as made:
             _call("debootstrap", "--variant=minbase", f"--include={INCLUDE}", SUITE, made, *debian_mirror())
-            for unneeded in (
-                "var/cache/apt",
-                "var/lib/apt/lists",
-                "usr/share/doc",
-                "usr/share/man",
-                "usr/share/locale",
-            ):
+            for unneeded in UNNEEDED:
                 shutil.rmtree(Path(made) / unneeded, ignore_errors=True)
             working = self._buildah("from", "scratch").strip()
             self._buildah("add", "--quiet", working, made, "/")
