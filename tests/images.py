@@ -120,7 +120,7 @@ class Engine:
         options = [
             *("--detach", "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp"),
             *("--cap-drop", "all", "--security-opt", "no-new-privileges"),
-            *("--network", network, "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"),
+            *("--network", network),
         ]
         if data is not None:
             options += ["--volume", f"{data}:/data"]
@@ -134,7 +134,8 @@ class Engine:
 
     def container(self, image: str, *command: object, options: Sequence[str]) -> Container:
         """Start a container with options of `podman run`."""
-        return Container(self, self._podman("run", *options, image, *map(str, command)).strip())
+        limits = ("--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096")  # not to be raised everywhere
+        return Container(self, self._podman("run", *limits, *options, image, *map(str, command)).strip())
 
     def _make_base(self) -> None:
         if BASE in self._buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
