@@ -18,7 +18,6 @@ import numpy as np
 from memory import peak
 from PIL import Image
 from report import Row, table
-from threadpoolctl import threadpool_limits
 
 from sightsound.config import cores
 from sightsound.encoders import EncoderSet, choose
@@ -111,9 +110,8 @@ def bound(source: Source, encoders: EncoderSet) -> tuple[float, float]:
     preparations = tuple(replace(e.preparation, prepare=timed(e.preparation.prepare)) for e in chosen)
     equipment = Equipment(source, readers, preparations, encoders.wanted, 2048)
     began, pieces = time.process_time(), list[PreparedPiece]()
-    with threadpool_limits(1, "blas"):  # as in a reading process: threads that wait for each other use time as well
-        for item in source.items():
-            pieces += [piece for part in read_item(Job(item), equipment) for piece in part.pieces]
+    for item in source.items():
+        pieces += [piece for part in read_item(Job(item), equipment) for piece in part.pieces]
     reading = time.process_time() - began - preparing
     inputs = {e.key: [piece.inputs[e.key] for piece in pieces if e.key in piece.inputs] for e in chosen}
     for encoder in chosen:

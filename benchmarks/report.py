@@ -6,6 +6,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy  # noqa: F401 (what the limit is for)
+from threadpoolctl import threadpool_limits
+
+threadpool_limits(1, "blas")  # as the command line has it
+
 
 @dataclass(frozen=True)
 class Row:

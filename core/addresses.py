@@ -14,9 +14,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from sightsound.config import setting
 from sightsound.errors import MediaError
+from sightsound.links import NOT_IN_URLS
 
 PORTS = {"http": 80, "https": 443}
-_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f-\x9f\\\u2028\u2029]")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?")
 _KEPT = tuple(
     ipaddress.ip_network(network)
@@ -65,7 +65,7 @@ class Place:
 
 def place_of(url: str) -> Place:
     """Take a URL apart. Raises Refused where it is no URL of the web or names a port that it may not."""
-    if _NOT_IN_URLS.search(url):
+    if NOT_IN_URLS.search(url):
         raise Refused("the URL holds a space, a backslash or a control character")
     try:
         parts = urlsplit(url)

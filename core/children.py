@@ -29,7 +29,7 @@ def confine(megabytes: float) -> None:
 
 def why(error: Exception, megabytes: float) -> str:
     """What to say of a file whose reading raised this, under this limit of memory."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "failed to map segment" in str(error):  # what was to be imported
         return f"reading it takes more than {megabytes:.0f} MB of memory"
     if isinstance(error, SightsoundError):
         return str(error)

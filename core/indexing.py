@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from sightsound import calibration
 from sightsound.batches import BatchVectors, with_vectors
+from sightsound.brokenoff import broke_off, forget, reopen, so_far
 from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint, take_up
 from sightsound.errors import UsageError
@@ -193,9 +194,14 @@ class _Run:
             self.report.unchanged += not failed
             self._resuming.done(task.item.uri)
         elif result and not result.last:
-            self._put_part(task, result)
-            self._in_part[task.item.uri] = replace(result, pieces=())
+            if begun is None:
+                reopen(self.collection, task.stored, task.item)
+            part = so_far(begun, result)
+            self._put_part(task, part)
+            self._in_part[task.item.uri] = replace(part, pieces=())
         else:
+            if result and begun is None and not result.known:
+                reopen(self.collection, task.stored, task.item)
             if result and result.content in self._contents:
                 self._commit()
             self._batch.append(_Ready(task.item, result, task.stored))
@@ -222,20 +228,23 @@ class _Run:
         stored = task.stored
         if begun is None and stored and (stored.state, stored.revision) == ("partial", task.item.revision):
             begun = Read(stored.content, facts=stored.facts)
-        if begun and not self._is_found(stored):
+        found = self._found(stored)
+        if begun and (found is None or broke_off(found, task.item)):
             self._commit()
             self._write([_Ready(task.item, replace(begun, damage=reason, last=True), stored)])
             self._resuming.done(task.item.uri)
             return
+        if found and not broke_off(found, task.item):
+            forget(self.collection, found)
         item = task.stored or replace(task.item, id=self._new_id(task.item.uri, ""))
         layers = {**item.layers, self.source.name: task.item.metadata}
         self._note_failure(replace(item.with_layers(layers), revision=task.item.revision), reason)
         self._resuming.done(task.item.uri)
 
-    def _is_found(self, stored: Item | None) -> bool:
-        """Whether the collection has good vectors of the item from an earlier reading."""
+    def _found(self, stored: Item | None) -> Item | None:
+        """The item as search finds it, from an earlier reading; None where it does not."""
         now = self.collection.items([stored.id]).get(stored.id) if stored else None
-        return now is not None and now.state in ("ok", "stale")
+        return now if now is not None and now.state in ("ok", "stale") else None
 
     def _note_failure(self, item: Item, reason: str) -> None:
         self.collection.fail(item, reason)

@@ -190,7 +190,8 @@ class _Parts:
     def learn(self, more: Learnt) -> None:
         known = self._learnt
         metadata = known.metadata if more.metadata == Metadata() else more.metadata.over(known.metadata)
-        self._learnt = Learnt({**known.facts, **more.facts}, metadata, more.damage or known.damage)
+        damage = "; ".join(dict.fromkeys(one for one in (known.damage, more.damage) if one))
+        self._learnt = Learnt({**known.facts, **more.facts}, metadata, damage)
 
     def has(self, piece: Piece) -> bool:
         """Whether the collection has the piece: an interrupted reading gave it, or the item itself is as it was."""

@@ -88,7 +88,8 @@ class Learnt:
 
 class Reader(Protocol):
     """May also have `missing(item)`: what must be installed before it can read such items, and how; "" if nothing.
-    Such items are then counted as skipped, and do not fail.
+    Such items are then counted as skipped, and do not fail. And `load()`: import what takes much memory or many
+    addresses; called in each reading process before its memory is limited.
 
     A reader of films or sounds may have two more, for the site. `plays(file, item)`: whether browsers play the file as
     it is. `remake(file, item, to, got_on)`: write what they play, an MP4 or a WebM, to the path `to`, and call
@@ -116,6 +117,12 @@ def missing(reader: Reader, item: Item) -> str:
     """What a reader lacks for such an item; "" where nothing."""
     ask = getattr(reader, "missing", None)
     return str(ask(item)) if ask else ""
+
+
+def load(reader: Reader) -> None:
+    """Have a reader import what it needs, where it says that this takes much."""
+    if prepare := getattr(reader, "load", None):
+        prepare()
 
 
 def plays(reader: Reader, file: BinaryIO, item: Item) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,17 @@ class Sources:
             if (source := self._open(name)) is not None:
                 return source
         return Source()
+
+    @staticmethod
+    def forget(collection: Collection, names: Iterable[str]) -> list[str]:
+        """Let those go of which nothing is left in the collection, whatever the case of the names. Gives which."""
+        known, wanted = collection.state(SOURCES) or {}, {name.casefold() for name in names}
+        gone = [
+            name for name in known if name.casefold() in wanted and not any(True for _ in collection.of_source(name))
+        ]
+        if gone:
+            collection.set_state(SOURCES, {name: entry for name, entry in known.items() if name not in gone})
+        return gone
 
     def _open(self, name: str) -> Source | None:
         known = self._known.get(name)

@@ -115,13 +115,15 @@ def credits_of(picks: Sequence[Pick], sources: Sources) -> str:
 
 
 def sheet_of_picks(picks: Sequence[Pick], sources: Sources, title: str) -> tuple[str, Dead]:
-    """A contact sheet with a tile an item, its picked moments below it, as HTML; and the dead links."""
-    moments: dict[str, list[Span]] = {}
-    for pick in picks:
-        moments.setdefault(pick.item.id, []).extend([pick.span] if pick.span else [])
-    items = {pick.item.id: pick.item for pick in picks}
-    tiles = [Tile(items[id], spans) for id, spans in moments.items()]
-    return sheet_of(tiles, "1 item" if len(tiles) == 1 else f"{len(tiles)} items", sources, title)
+    """A contact sheet with a tile for each item and each moment, in their order, as HTML; and the dead links."""
+    tiles = [
+        Tile(pick.item, (pick.span,) if pick.span else ())
+        for pick in {(pick.item.id, pick.span): pick for pick in picks}.values()
+    ]
+    items, moments = len({tile.item.id for tile in tiles}), sum(bool(tile.moments) for tile in tiles)
+    count = "1 item" if items == 1 else f"{items} items"
+    count += f", {moments} moments" if moments > 1 else ""
+    return sheet_of(tiles, count, sources, title)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sightsound.beside import own_content
+from sightsound.brokenoff import broke_off, pieces_so_far
 from sightsound.errors import SourceError
 from sightsound.jobs import Job
 from sightsound.media import Begun
@@ -99,12 +100,16 @@ def job(collection: Collection, task: Task) -> Job | None:
 
 
 def _begun(collection: Collection, task: Task) -> dict[SegmentKind, Begun]:
-    """How far an interrupted run came with the item as it is now; nothing where it changed since."""
-    if task.stored is None or task.stored.state != "partial" or task.stored.revision != task.item.revision:
-        return {}
-    pieces = collection.pieces(task.stored.id)
+    """How far an interrupted run, or a reading that broke off, came with the item as it is now; nothing where it
+    changed since."""
+    stored, segments = task.stored, []
+    if stored and (stored.state, stored.revision) == ("partial", task.item.revision):
+        pieces = collection.pieces(stored.id)
+        segments = list(pieces.segments) if pieces else []
+    elif stored and broke_off(stored, task.item):
+        segments = pieces_so_far(collection, stored)
     spans: dict[SegmentKind, list[tuple[float, float]]] = {}
-    for segment in pieces.segments if pieces else ():
+    for segment in segments:
         if segment.start is not None and segment.end is not None:
             spans.setdefault(segment.kind, []).append((segment.start, segment.end))
     return {kind: Begun(len(known), *known[-1], frozenset(known)) for kind, known in spans.items()}

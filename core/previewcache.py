@@ -68,6 +68,11 @@ class PreviewCache:
             partial.unlink(missing_ok=True)
         self._wrote(size)
 
+    def forget(self, beginning: str) -> None:
+        """Remove what has a name that begins so: with a content, all that was made of it."""
+        for path in self._path(beginning).parent.glob(f"{beginning}*"):
+            path.unlink(missing_ok=True)
+
     def size(self) -> int:
         """Bytes that the cache takes."""
         return sum(size for _, size, _ in self._files())

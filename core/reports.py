@@ -29,6 +29,8 @@ class Report:
     """Items, or the sound of films, that were passed over, by the reason."""
     paused: list[Paused] = field(default_factory=list)
     """Why sources stopped before their end, and when they can go on."""
+    unlisted: list[tuple[str, str]] = field(default_factory=list)
+    """Sources that could not be listed while others could, and why."""
 
     def skip(self, reason: str) -> None:
         self.skipped[reason] += 1

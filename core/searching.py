@@ -147,7 +147,7 @@ def search(registry: Registry, collection: Collection, encoders: EncoderSet, que
     if query.limit < 1 or query.offset < 0:
         raise UsageError("--limit must be at least 1 and --offset at least 0")
     if not query.parts and not query.filters:
-        raise UsageError("Say what to search for: words, --image FILE, --like ITEM, or a filter such as --tag boat")
+        raise UsageError("Say what to search for: words, a file, an item to find others like, or a filter")
     if not query.parts:
         return _listed(collection, query)
     asked = [_ask(registry, collection, encoders, part) for part in query.parts]

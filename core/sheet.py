@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sightsound.dead import dead_links
 from sightsound.errors import MediaError
+from sightsound.links import safe_link
 from sightsound.moments import Stretch, times
 from sightsound.opening import Sources
 from sightsound.searching import Answer
@@ -57,6 +58,11 @@ class Tile:
     confidence: float | None = None
     probable: bool | None = None
 
+    @property
+    def second(self) -> float | None:
+        """What is shown of a film: the middle of its first moment."""
+        return (self.moments[0].start + self.moments[0].end) / 2 if self.moments else None
+
 
 Dead = list[tuple[Item, MediaError]]
 
@@ -74,24 +80,24 @@ def sheet_of(tiles: Sequence[Tile], count: str, sources: Sources, title: str) ->
 
     Returns beside it the items whose link is dead, with why; the sheet says so in their place.
     """
-    local = [tile.item for tile in tiles if not is_hotlinked(tile.item, sources.of(tile.item))]
-    shown = {tile.item.id: (tile.moments[0].start + tile.moments[0].end) / 2 for tile in tiles if tile.moments}
-    pictures = thumbnails(local, sources, shown)
+    local = [(tile.item, tile.second) for tile in tiles if not is_hotlinked(tile.item, sources.of(tile.item))]
+    pictures = thumbnails(local, sources)
     dead = dead_links([tile.item for tile in tiles if is_hotlinked(tile.item, sources.of(tile.item))], sources)
     rows, drawn = [], False
     for tile in tiles:
         if tile.probable is False and not drawn:
             rows.append('<li class="line">Below this line, matches are probably chance.</li>')
             drawn = True
-        rows.append(_row(tile, sources, pictures.get(tile.item.id), tile.item.id in dead))
+        rows.append(_row(tile, sources, pictures.get((tile.item.id, tile.second)), tile.item.id in dead))
     providers = dict.fromkeys(p for tile in tiles if (p := sources.of(tile.item).provider))
     count = html.escape(count) + "".join(f" · {_link(words, url)}" for words, url in providers)
     page = _PAGE.format(title=html.escape(title), count=count, hits="\n".join(rows), row=_ROW)
-    return page, [(tile.item, dead[tile.item.id]) for tile in tiles if tile.item.id in dead]
+    items = {tile.item.id: tile.item for tile in tiles}
+    return page, [(items[id], why) for id, why in dead.items()]
 
 
 def _link(words: str, url: str) -> str:
-    if not url.startswith(("https://", "http://")):
+    if not safe_link(url):
         return html.escape(words)
     return f'<a href="{html.escape(url)}">{html.escape(words)}</a>'
 
@@ -104,12 +110,12 @@ def _row(tile: Tile, sources: Sources, picture: bytes | None, dead: bool) -> str
         shown = f'<img alt="{name}" src="data:image/jpeg;base64,{base64.b64encode(picture).decode()}">'
     elif dead:
         shown = f'<div class="none">{DEAD}</div>'
-    elif url and url.startswith(("https://", "http://")) and item.kind in ("photo", "film"):
-        shown = f'<img alt="{name}" loading="lazy" src="{html.escape(url)}" onerror="{_ON_ERROR}">'
+    elif (address := safe_link(url)) and item.kind in ("photo", "film"):
+        shown = f'<img alt="{name}" loading="lazy" src="{html.escape(address)}" onerror="{_ON_ERROR}">'
     else:
         shown = f'<div class="none">{item.kind}</div>'
     page_url = item.metadata.page_url
-    if page_url.startswith(("https://", "http://")):
+    if safe_link(page_url):
         shown = f'<a href="{html.escape(page_url)}">{shown}</a>'
     sure = "" if tile.confidence is None else f"{tile.confidence:.0%} · "
     credit = "".join(_link(words, url) for words, url in source.credit_links(item))

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 
 from sightsound.beside import own_content
 from sightsound.config import cache_folder, number
-from sightsound.errors import Busy, MediaError, MediaGone
+from sightsound.errors import MediaError, MediaGone
 from sightsound.indexing import default_workers
 from sightsound.pool import GONE, Do, Limits, Pool, Work
 from sightsound.previewcache import PreviewCache
@@ -52,7 +52,7 @@ PICTURES, FILMS = 400, 20
 PATIENCE = 6.0
 """Seconds that a request waits for what is being made; it goes on, and is there at the next."""
 WAITING = 12
-"""Requests that may wait at once, so that they take no thread from pages and searches."""
+"""Requests that may wait at once, so that they take no thread from pages and searches; others come again."""
 REMEMBERED = 600.0
 """Seconds for which what could not be made is not tried again."""
 COUNT_HOLDS = 30.0
@@ -61,6 +61,7 @@ MOST_REMEMBERED = 10_000
 VERSION = 1
 """Of what is made. Another is made anew."""
 
+Making = Literal["making"]
 Way = Literal["original", "making"]
 
 
@@ -68,12 +69,12 @@ class Showing:
     """Makes what is shown of items, and keeps it in the cache folder. One for a server; methods from any thread.
 
     All take the item's source, and raise MediaError where it can't be read, MediaGone where it is gone or is not what
-    was indexed, and Busy where it can't be made at once.
+    was indexed, and Busy where too much is being made already. `making` says that it is being made: ask again.
     """
 
     def __init__(self, registry: Registry) -> None:
         self._readers = tuple(entry.thing for entry in registry.readers)
-        self.cache = PreviewCache(cache_folder() / "previews", number("previews_megabytes") * 1e6)
+        self.cache = preview_cache()
         memory, deadline = number("memory"), number("deadline")
         self._memory = memory
         limits = Limits(deadline, memory, number("preview_minutes") * 60)
@@ -87,14 +88,14 @@ class Showing:
         self._films.close()
         self._pictures.close()
 
-    def picture(self, item: Item, source: Source, width: int, at: float | None = None) -> BinaryIO:
+    def picture(self, item: Item, source: Source, width: int, at: float | None = None) -> BinaryIO | Making:
         """A JPEG of a photograph, or of a moment of a film. width: one of WIDTHS, or LARGE."""
         if item.kind not in ("photo", "film"):
             raise MediaError(f"a {item.kind} has no picture")
         moment = _moment(item, at) if item.kind == "film" else None
         return self._at_once(picture_name(item, width, at), Picture(self._indexed(item, source), width, moment))
 
-    def strip(self, item: Item, source: Source, count: int) -> BinaryIO:
+    def strip(self, item: Item, source: Source, count: int) -> BinaryIO | Making:
         """A JPEG of so many moments of a film side by side, at even steps."""
         duration = float(item.facts.get("duration", 0))
         if item.kind != "film" or not duration:
@@ -102,15 +103,14 @@ class Showing:
         moments = tuple(round((place + 0.5) * duration / count, 3) for place in range(count))
         return self._at_once(kept_name(item, f"strip{count}.jpg"), Strip(self._indexed(item, source), moments))
 
-    def waveform(self, item: Item, source: Source) -> BinaryIO:
+    def waveform(self, item: Item, source: Source) -> BinaryIO | Making:
         """An SVG of a sound."""
         if item.kind != "sound":
             raise MediaError(f"a {item.kind} has no waveform")
         return self._at_once(kept_name(item, "wave.svg"), Waveform(self._indexed(item, source)))
 
     def preview(self, item: Item, source: Source) -> BinaryIO | Way:
-        """What a browser can show or play of an item: a file, `original` where the item's own file will do, or
-        `making` where it is being made."""
+        """What a browser can show or play of an item: a file, or `original` where the item's own file will do."""
         if item.kind == "text":
             raise MediaError("a text has nothing to be shown")
         if item.kind == "photo":
@@ -120,13 +120,16 @@ class Showing:
         if (kept := self.cache.open(name)) is not None:
             return kept
         indexed = self._indexed(item, source)
-        if self._at_once(kept_name(item, "plays"), Plays(indexed)).read() == _YES:
+        plays = self._at_once(kept_name(item, "plays"), Plays(indexed))
+        if plays == "making":
+            return "making"
+        if plays.read() == _YES:
             return "original"
         self._failures.check(name)
         self._films.submit(name, self._noting(name, lambda do: self._keep(do, name, lambda to: Remade(indexed, to))))
         return "making"
 
-    def original(self, item: Item, source: Source) -> BinaryIO | Literal["making"]:
+    def original(self, item: Item, source: Source) -> BinaryIO | Making:
         """The file itself, where it is local; a copy of it where it lies elsewhere and has no URL to be shown by."""
         name = kept_name(item, "copy")
         if item.path is not None:
@@ -146,8 +149,8 @@ class Showing:
             self._counted = (time.monotonic(), size)
         return size
 
-    def local(self, item: Item, source: Source) -> BinaryIO:
-        """The file itself of an item that is a local file, as it was indexed."""
+    def local(self, item: Item, source: Source) -> BinaryIO | Making:
+        """The file itself of an item that is a local file, as it was indexed; `making` while that is looked at."""
         try:
             file = source.open(item)
         except (FileNotFoundError, NotADirectoryError):
@@ -158,7 +161,11 @@ class Showing:
             status = os.fstat(file.fileno())
             if not has_revision(item, status):  # it was touched, or is another: once for each state of it
                 seen = f"same-{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
-                self._at_once(kept_name(item, seen), Same(self._indexed(item, source))).close()
+                same = self._at_once(kept_name(item, seen), Same(self._indexed(item, source)))
+                if same == "making":
+                    file.close()
+                    return "making"
+                same.close()
         except BaseException:
             file.close()
             raise
@@ -167,18 +174,18 @@ class Showing:
     def _indexed(self, item: Item, source: Source) -> Indexed:
         return Indexed(item, source, self._readers, self._memory)
 
-    def _at_once(self, name: str, work: Work) -> BinaryIO:
-        """A file that is kept, or made while the caller waits."""
+    def _at_once(self, name: str, work: Work) -> BinaryIO | Making:
+        """A file that is kept, or made while the caller waits, where that does not take long."""
         if (kept := self.cache.open(name)) is not None:
             return kept
         self._failures.check(name)
+        future = self._pictures.submit(name, self._noting(name, lambda do: self._make(do, name, work)))
         if not self._waiting.acquire(blocking=False):
-            raise Busy("Too many pictures are waited for; come again in a moment", 1)
+            return "making"
         try:
-            future = self._pictures.submit(name, self._noting(name, lambda do: self._make(do, name, work)))
             data: bytes = future.result(PATIENCE)
         except TimeoutError:
-            raise Busy("It is still being made; come again in a moment") from None
+            return "making"
         finally:
             self._waiting.release()
         return io.BytesIO(data)
@@ -209,6 +216,11 @@ class Showing:
 
 
 _YES, _NO = b"yes", b"no"
+
+
+def preview_cache() -> PreviewCache:
+    """Where what was made is kept. Several servers may have the same."""
+    return PreviewCache(cache_folder() / "previews", number("previews_megabytes") * 1e6)
 
 
 def picture_name(item: Item, width: int, at: float | None = None) -> str:

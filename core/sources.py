@@ -28,7 +28,7 @@ class Source:
 
     name: the identity an item belongs to, such as `folder:/home/ann/Photos`; the same at every run.
     hotlink_only: pages show items by `view_url` and keep no copy.
-    view_hosts: hosts that `view_url` may name; `*` for any.
+    view_hosts: hosts that `view_url` may name, with their port where it is not the usual one; `*` for any.
     provider: words and a URL that must be shown wherever its items are, such as "Photos provided by Pexels".
     cursor: None for a source that always lists from the start. Else, while `items` is gone through, where a listing
         would go on that gives the page of the item given last again, and all that follows; "" for the first page.

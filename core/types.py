@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 Medium = Literal["image", "text", "audio", "shot"]
 ItemKind = Literal["photo", "film", "sound", "text"]
@@ -192,8 +192,13 @@ class Item:
 
     @property
     def display_title(self) -> str:
-        path = self.path
-        return self.metadata.title or (path.name if path else self.uri)
+        """Its title, else the name of its file; of a row that names no file, its URI."""
+        if self.metadata.title:
+            return self.metadata.title
+        if path := self.path:
+            return path.name
+        parts = urlsplit(self.uri)
+        return (unquote(parts.path.rpartition("/")[2]) if not parts.fragment else "") or self.uri
 
     def with_layers(self, layers: Mapping[str, Metadata]) -> Item:
         """The item with these layers and their merger: what sources say wins over the file's own."""

@@ -22,6 +22,7 @@ from sightsound.children import GOT_ON, READY, STARTS, Saying, confine, died, en
 from sightsound.config import number
 from sightsound.errors import MediaError, PluginError
 from sightsound.jobs import LONG, Equipment, Failed, Job, Read, read_item
+from sightsound.media import load
 from sightsound.waiting import Waiting
 
 AHEAD = 2
@@ -35,6 +36,8 @@ BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def _child(connection: Connection, equipment: Equipment) -> None:
+    for reader in equipment.readers:
+        load(reader)
     confine(equipment.memory)
     connection.send(READY)
     with contextlib.suppress(EOFError, OSError):

@@ -251,7 +251,7 @@ def test_a_bucket_holds_backups_too(s3: S3, bucket_line: CommandLine) -> None:
     s3.put(**{f"b/collection-{made['sha256'][:16]}.sqlite": b"x" * made["bytes"]})
     assert "has another checksum" in line("restore", "s3://media/b", "-c", "three", code=1).err
     s3.client.delete_object(Bucket=BUCKET, Key=f"b/collection-{made['sha256'][:16]}.sqlite")
-    assert "is no longer there" in line("restore", "s3://media/b", "-c", "three", code=1).err
+    assert "is not there (any more)" in line("restore", "s3://media/b", "-c", "three", code=1).err
     assert "There is no backup at s3://media/nothing/" in line("restore", "s3://media/nothing", code=1).err
     assert "There is no bucket nowhere" in line("backup", "s3://nowhere/b", code=1).err
     assert not [path for path in line.home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]

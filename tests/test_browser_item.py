@@ -68,7 +68,8 @@ def test_a_photo_shows_who_made_it_and_what_is_like_it(page: Page) -> None:
     expect(page.locator("main")).to_contain_text("Licence")
     picture = page.locator(".stage img").first
     assert picture.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") >= 300
-    page.get_by_text("More like this").last.scroll_into_view_if_needed()
+    page.get_by_role("heading", name="More like this").scroll_into_view_if_needed()
+    expect(page.locator(".near li").first).to_be_visible()
     check_accessible(page)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from browsing import PHONE, check_accessible, check_fits, chromium, visit
 from conftest import MEDIA, PHOTOS
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from screenshots import take
 from served import Served
 
@@ -178,6 +178,35 @@ def test_a_sound_plays_where_it_is_found(page: Page) -> None:
     )
     wave = sound.locator("img")
     assert wave.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 0
+
+
+def test_a_picture_that_is_still_being_made_is_shown_once_it_is_there(page: Page) -> None:
+    asked: dict[str, list[str]] = {}
+
+    def late(route: Route) -> None:
+        methods = asked.setdefault(route.request.url, [])
+        methods.append(route.request.method)
+        if len(methods) < 4:
+            route.fulfill(status=202, headers={"Retry-After": "0"}, json={"state": "making"})
+        else:
+            route.continue_()
+
+    page.route(re.compile("/thumb"), late)
+    page.goto("/?q=a+giraffe&kind=photo&limit=3")
+    for picture in page.locator("[data-hit] img").all():
+        expect(picture).to_have_js_property("complete", True)
+        picture.evaluate("image => new Promise((done) => image.naturalWidth ? done() : image.onload = done)")
+    assert len(asked) >= 3 and all("HEAD" in methods and len(methods) > 4 for methods in asked.values())
+    expect(page.get_by_text("No picture can be shown")).to_have_count(0)
+
+
+def test_a_picture_that_can_not_be_made_says_so(browser: Browser, whole_site: Served) -> None:
+    with visit(browser, whole_site.url) as made:
+        made.expected.append("422")
+        made.page.route(re.compile("/thumb"), lambda route: route.fulfill(status=422, json={"error": {}}))
+        made.page.goto("/?q=a+giraffe&kind=photo&limit=3")
+        expect(made.page.get_by_text("No picture can be shown")).to_have_count(3)
+        check_accessible(made.page)
 
 
 def test_nothing_found_says_what_to_do(page: Page) -> None:

@@ -29,6 +29,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clap_folder(tmp_path_factory.mktemp("clap"))
 
 
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """One home for all: the tower of words is made ready once."""
+    return CommandLine(tmp_path_factory.mktemp("home"))
+
+
 def test_the_vectors_of_sounds_are_the_librarys_own(folder: Path) -> None:
     import torch
     from transformers import ClapFeatureExtractor, ClapModel
@@ -58,12 +64,12 @@ def test_the_features_of_a_fused_model_are_the_librarys_own(tmp_path: Path) -> N
 
 
 def test_the_vectors_of_queries_are_the_librarys_own_with_the_prompt(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, line: CommandLine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     import torch
     from transformers import AutoTokenizer, ClapModel
 
-    monkeypatch.setenv("SIGHTSOUND_HOME", str(tmp_path))
+    monkeypatch.setenv("SIGHTSOUND_HOME", str(line.home))
     texts = ["a dog barking", "rain on a tin roof", "a bell"]
     tokenizer, model = AutoTokenizer.from_pretrained(folder), ClapModel.from_pretrained(folder).eval()
     given = tokenizer([clap.PROMPT + text for text in texts], padding=True, return_tensors="pt")
@@ -74,6 +80,8 @@ def test_the_vectors_of_queries_are_the_librarys_own_with_the_prompt(
     assert spec.roles == ("query",)
     mine = spec.load("cpu").encode(texts, "query")
     assert (mine * wanted).sum(axis=1).min() >= 0.9999
+    assert "runs by torch" not in caplog.text
+    assert list((line.home / "cache" / "exports").glob("*-text-fp32/model.onnx")), "words need no torch"
 
 
 def test_the_encoder_of_sounds_passes_the_kit(folder: Path) -> None:
@@ -112,18 +120,16 @@ def test_nothing_that_is_missing_is_guessed(tmp_path: Path, folder: Path, name: 
         clap.clap_set(str(copy))
 
 
-def test_sounds_of_other_lengths_are_indexed_beside_each_other(
-    sightsound: CommandLine, folder: Path, tmp_path: Path
-) -> None:
+def test_sounds_of_other_lengths_are_indexed_beside_each_other(line: CommandLine, folder: Path, tmp_path: Path) -> None:
     """YAMNet's windows of 4 s at 16 kHz and CLAP's of 10 s at 48 kHz, in one collection."""
     (tmp_path / "sounds").mkdir()
     soundfile.write(tmp_path / "sounds" / "tone.wav", np.tile(sounds()[1], 2), RATE)
     sets = f"starter,clap:{folder}"
-    sightsound("index", tmp_path / "sounds", "--encoders", sets)
-    spaces = sightsound("status", "--json").json["collections"][0]["spaces"]
+    line("index", tmp_path / "sounds", "--encoders", sets)
+    spaces = line("status", "--json").json["collections"][0]["spaces"]
     counted = {s["space"]: s["vectors"] for s in spaces if s["segments"] == "sound"}
     assert counted["yamnet"] == 9
     assert [n for space, n in counted.items() if space.startswith(folder.name)] == [3]
-    hit = sightsound("search", "--sound", tmp_path / "sounds" / "tone.wav", "--json").json["hits"][0]
+    hit = line("search", "--sound", tmp_path / "sounds" / "tone.wav", "--json").json["hits"][0]
     assert {segment["space"] for segment in hit["segments"]} > {"yamnet"}
-    assert sightsound("search", "a high tone", "--json").json["hits"][0]["kind"] == "sound"
+    assert line("search", "a high tone", "--json").json["hits"][0]["kind"] == "sound"

@@ -15,6 +15,7 @@ from conftest import MEDIA, PHOTOS, CommandLine
 from made_films import FPS, HEIGHT, WIDTH, Edited, Frames, blocks, colour, cut, dissolved, f1, faded, render, shot, tone
 
 from sightsound import Item, Learnt, Piece, ShotInput, Wanted, file_uri
+from sightsound.colours import colours_of
 from sightsound.media import Begun
 from sightsound.plugins.video.containers import container_of
 from sightsound.plugins.video.films import open_film
@@ -109,7 +110,20 @@ def test_an_interrupted_reading_goes_on_at_the_shot(tmp_path: Path) -> None:
         begun[kind] = Begun(len(spans), *spans[-1], frozenset(spans))
     rest, again, _ = read(path, Wanted(ImageInput(64), shot=ShotInput(36, 4), begun=begun))
     assert [(p.kind, p.start, p.end) for p in rest] == [(p.kind, p.start, p.end) for p in whole[len(half) :]]
+    assert colours_of({"palette": again.pop("palette")}) == colours_of({"palette": facts.pop("palette")})
     assert again == facts
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_films_palette_has_its_colours_by_how_long_they_are_seen(begun: bool, tmp_path: Path) -> None:
+    blue, red, white = (20, 60, 200), (200, 30, 30), (250, 250, 250)
+    path = render(tmp_path / "film.mp4", cut([colour(blue, 4), colour(red, 2), colour(white, 1)]).frames)
+    seen = {"frame": Begun(1, 0, 4), "shot": Begun(1, 0, 4)} if begun else {}
+    _, facts, _ = read(path, Wanted(ImageInput(64), begun=seen))
+    assert colours_of(facts) == ["blue", "red", "white"]
+    for (written, share), (wanted, seconds) in zip(facts["palette"], ((blue, 4), (red, 2), (white, 1)), strict=True):
+        assert np.abs(np.array(list(bytes.fromhex(written[1:]))) - wanted).max() < 12
+        assert share == pytest.approx(seconds / 7, abs=0.05)
 
 
 HIDES_DECORD = """
@@ -216,14 +230,15 @@ def test_kinds_of_film(name: str, options: dict[str, Any], tmp_path: Path) -> No
     assert damage == ""
 
 
-def test_a_film_without_pictures_is_no_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("library", ["pyav", *OTHERS])
+def test_a_film_without_pictures_is_no_failure(library: str, tmp_path: Path) -> None:
     path = tmp_path / "heard.mp4"
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream("aac", rate=16_000, layout="mono")
         for frame in blocks(tone(3)):
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
-    pieces, facts, _ = read(path)
+    pieces, facts, _ = read(path, library=library)
     assert pieces == [] and facts["format"] == "MP4"
 
 
@@ -400,10 +415,13 @@ def test_a_contact_sheet_shows_the_moment(films: CommandLine, tmp_path: Path) ->
     assert min(differences, key=lambda n: differences[n]) == "eiffeltower"
 
 
-def test_another_library_reads_the_same_films(films: CommandLine, sightsound: CommandLine, good: Path) -> None:
-    ran = sightsound("index", good, "--encoders", "starter", "--video-reader", "decord", "--json")
+@pytest.mark.parametrize("library", OTHERS)
+def test_another_library_reads_the_same_films(library: str, sightsound: CommandLine, good: Path) -> None:
+    """Under the usual limit of memory, which torch's addresses alone would go over."""
+    ran = sightsound("index", good, "--encoders", "starter", "--video-reader", library, "--json")
     assert ran.json["added"] == 1
-    assert sightsound("show", good, "--json").json["facts"]["shots"] == 4
+    facts = sightsound("show", good, "--json").json["facts"]
+    assert (facts["shots"], facts["codec"]) == (4, "decord" if library == "decord" else "h264")
 
 
 def test_a_video_reader_that_is_not_there_is_refused_before_anything_is_read(

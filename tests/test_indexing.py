@@ -204,6 +204,27 @@ def test_without_a_source_all_known_ones_are_indexed(sightsound: CommandLine, co
     assert report(sightsound) == {"listed": 4, "added": 2, "unchanged": 2}
 
 
+def test_a_source_that_is_gone_stops_no_other_and_can_be_let_go(sightsound: CommandLine, copy_photos: Copy) -> None:
+    gone, here = copy_photos("cat.jpg", folder="gone"), copy_photos("horse.jpg", folder="here")
+    sightsound("index", gone, here)
+    shutil.rmtree(gone)
+    copy_photos("owl.jpg", folder="here")
+    ran = sightsound("index", "--json", code=3)
+    assert (ran.json["added"], ran.json["unchanged"]) == (1, 1)
+    assert [one["source"] for one in ran.json["unlisted"]] == [f"folder:{gone}"]
+    advice = f"sightsound remove --where source=folder:{gone}"
+    assert advice in sightsound("index", code=3).err
+    assert f"The source folder:{gone} is forgotten" in sightsound(*advice.split()[1:], "--yes").out
+    assert "2 items: 2 unchanged" in sightsound("index").out
+
+
+def test_a_source_that_was_mistyped_is_not_remembered(sightsound: CommandLine, copy_photos: Copy) -> None:
+    folder = copy_photos("cat.jpg")
+    sightsound("index", folder)
+    assert "does not exist" in sightsound("index", f"{folder}/x", code=1).err
+    assert "1 item: 1 unchanged" in sightsound("index").out
+
+
 def test_a_file_that_failed_is_tried_again_when_it_changed_or_when_asked(
     sightsound: CommandLine, copy_photos: Copy
 ) -> None:

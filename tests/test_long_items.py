@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from conftest import CommandLine
@@ -17,6 +18,7 @@ from conftest import CommandLine
 from sightsound.stores.base import Collection, Store
 from sightsound.stores.elastic.store import ElasticStore
 from sightsound.stores.local import LocalStore
+from sightsound.types import Item, SegmentKind
 
 READER = """
     import json, time
@@ -38,6 +40,8 @@ READER = """
             for number in range(said["frames"]):
                 if number == said.get("hangs"):
                     time.sleep(3600)
+                if said.get("until") and number == int(Path(said["until"]).read_text()):
+                    raise ValueError("no more came")
                 if number == said.get("breaks"):
                     raise ValueError("the rest is missing")
                 time.sleep(said.get("wait", 0))
@@ -45,6 +49,7 @@ READER = """
                 yield Piece("frame", "image", noise, float(number), number + 1.0)
             if said.get("damage"):
                 yield Learnt({}, damage=said["damage"])
+                yield Learnt({}, damage=said.get("more", ""))
 
     class Locked:
         def missing(self, item):
@@ -193,13 +198,13 @@ def test_a_film_that_breaks_off_is_listed_and_found_by_what_came_before(
     sightsound: CommandLine, film: Film, site: Path, tmp_path: Path
 ) -> None:
     film("breaks.ogv", frames=100, breaks=70)
-    film("goes on.ogv", frames=100, damage="3 packets are damaged, the first at 0:12")
+    film("goes on.ogv", frames=100, damage="3 packets are damaged, the first at 0:12", more="its sound too")
     films = tmp_path / "films"
     ran = sightsound("index", films, "--encoders", "mean", "--json", code=3, PYTHONPATH=str(site))
     assert (ran.json["added"], ran.json["failed"]) == (0, 2)
     said = {Path(one["uri"]).name: (one["reason"], one["stale"]) for one in sightsound("failed", "--json").json}
     assert said["breaks.ogv"] == ("ValueError: the rest is missing", True)
-    assert said["goes%20on.ogv"] == ("3 packets are damaged, the first at 0:12", True)
+    assert said["goes%20on.ogv"] == ("3 packets are damaged, the first at 0:12; its sound too", True)
     collection = opened(sightsound)
     assert sorted(item.display_title for item in collection.scan()) == ["breaks.ogv", "goes on.ogv"]
     assert collection.counts() == {("mean", "frame"): 170, ("film-mean", "signature"): 2}
@@ -213,6 +218,81 @@ def test_a_film_that_breaks_off_is_listed_and_found_by_what_came_before(
     collection = opened(sightsound)
     assert collection.counts() == {("mean", "frame"): 190, ("film-mean", "signature"): 2}
     collection.close()
+
+
+def test_a_retry_goes_on_where_the_reading_broke_off(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path, store: Store
+) -> None:
+    """As often as it takes; of a file that changed, nothing is kept."""
+    path = film(frames=200)
+    until = tmp_path / "until"
+
+    def index(reach: int, *more: str, code: int = 3) -> Any:
+        until.write_text(str(reach))
+        return sightsound("index", path, *more, "--json", code=code, **where(store, site)).json
+
+    def held() -> tuple[Item, list[tuple[int, float]], dict[tuple[str, SegmentKind], int]]:
+        collection = store.open("default")
+        (item,) = collection.scan()
+        segments = collection.segments([item.id])[item.id]
+        counts = collection.counts()
+        collection.close()
+        return item, [(s.number, s.start or 0.0) for s in segments if s.kind == "frame"], counts
+
+    def vectors(item: Item) -> dict[str, Any]:
+        collection = store.open("default")
+        found = collection.vectors("mean", [f"{item.id}:frame:{number}" for number in range(200)])
+        collection.close()
+        return found
+
+    film(frames=200, until=str(until))
+    assert index(70, "--encoders", "mean")["failed"] == 1
+    item, frames, _ = held()
+    assert (item.state, item.facts["read_to"], len(frames)) == ("stale", 70.0, 70)
+    first = vectors(item)
+    assert index(70)["failed"] == 1 and len(asked(tmp_path)) == 1, "not tried again unasked"
+    assert index(70, "--retry")["failed"] == 1
+    assert held()[1] == frames, "a retry that got no further takes nothing away"
+    assert index(130, "--retry")["failed"] == 1
+    item, frames, counts = held()
+    assert item.facts["read_to"] == 130.0 and frames == [(n, float(n)) for n in range(130)]
+    assert counts == {("mean", "frame"): 130, ("film-mean", "signature"): 1}
+    assert index(200, "--retry", code=0)["changed"] == 1
+    item, frames, counts = held()
+    assert item.state == "ok" and "read_to" not in item.facts and frames == [(n, float(n)) for n in range(200)]
+    assert counts == {("mean", "frame"): 200, ("film-mean", "signature"): 1}
+    assert asked(tmp_path) == [None, [70, 69, 70], [70, 69, 70], [130, 129, 130]]
+    assert sightsound("failed", **where(store, site)).err == "Nothing failed.\n"
+    assert "all is well" in sightsound("check", **where(store, site)).out
+    now = vectors(item)
+    assert len(now) == 200 and all(np.array_equal(now[id], first[id]) for id in first)
+    film(frames=190, until=str(until))
+    assert index(40)["failed"] == 1
+    assert len(held()[1]) == 200, "the last good vectors"
+    film(frames=180, until=str(until))
+    assert index(180, code=0)["changed"] == 1
+    assert len(held()[1]) == 180 and asked(tmp_path)[4:] == [None, None]
+
+
+def test_what_broke_off_is_read_anew_where_the_file_changed_and_broke_off_at_once(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path
+) -> None:
+    path = film(frames=100, breaks=40)
+    sightsound("index", path, "--encoders", "mean", code=3, PYTHONPATH=str(site))
+    film(frames=90, breaks=0)
+    sightsound("index", path, code=3, PYTHONPATH=str(site))
+    sightsound("index", path, "--retry", code=3, PYTHONPATH=str(site))
+    assert asked(tmp_path) == [None, None, None]
+
+
+def test_a_copy_of_a_film_that_broke_off_is_none_of_a_whole_one(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path
+) -> None:
+    film("one.ogv", frames=100, breaks=40)
+    sightsound("index", tmp_path / "films", "--encoders", "mean", code=3, PYTHONPATH=str(site))
+    film("two.ogv", frames=100, breaks=40)
+    ran = sightsound("index", tmp_path / "films", "--json", code=3, PYTHONPATH=str(site)).json
+    assert (ran["copied"], ran["failed"]) == (0, 2)
 
 
 def test_a_film_whose_reading_hangs_is_found_by_what_came_before_and_keeps_it(

@@ -315,6 +315,22 @@ def test_a_tower_that_can_not_be_exported_runs_in_torch(
     assert "runs by torch" in caplog.text and "no such operator" in caplog.text
 
 
+def test_an_export_that_these_libraries_can_not_make_is_not_tried_at_each_command(
+    home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, codes, tried = resolve("clip", str(folder)), [exports.NOT_NOW, 1], list[str]()
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        tried.append(command[-1])
+        return subprocess.CompletedProcess(command, codes[len(tried) - 1], "", "what it said\n")
+
+    monkeypatch.setattr(exports.subprocess, "run", run)
+    for _ in range(3):
+        with pytest.raises(exports.ExportError, match="what it said"):
+            exports.exported(model, "text", "int8", lambda said: None)
+    assert len(tried) == 2, "again after a full disk, and no more after what these versions can't do"
+
+
 def test_an_export_that_gives_other_vectors_is_not_used(
     home: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -243,7 +243,7 @@ def test_a_table_that_is_none_says_so_by_its_address(s3: S3) -> None:
     s3.put(**{"a/t.csv": b"colour,size\nred,3\n"})
     with pytest.raises(SourceError, match=r"s3://media/a/t\.csv has no column for a path.*it has: colour, size"):
         keys("s3://media/a/t.csv")
-    with pytest.raises(SourceError, match=r"s3://media/a/gone\.csv is no longer there"):
+    with pytest.raises(SourceError, match=r"s3://media/a/gone\.csv is not there \(any more\)"):
         keys("s3://media/a/gone.csv")
 
 
@@ -353,7 +353,7 @@ def test_what_befalls_an_object_costs_that_object(s3: S3, sightsound: CommandLin
     assert (ran.json["added"], ran.json["failed"]) == (20, 4)
     assert "the connection broke off" in reasons["cut.png"]
     assert "is denied" in reasons["denied.png"]
-    assert "S3 answers 503" in reasons["down.png"]
+    assert reasons["down.png"].startswith("S3 answers 503"), "the address is shown beside it"
     assert "12 seconds" in reasons["slow.png"]
     done = sightsound("index", "s3://media", "--retry", "--json").json
     assert (done["added"] + done["changed"], done["unchanged"]) == (4, 20)
@@ -367,7 +367,7 @@ def test_an_object_that_changes_or_goes_after_it_was_listed_fails(s3: S3) -> Non
     s3.client.delete_object(Bucket=BUCKET, Key="b.jpg")
     with pytest.raises(MediaError, match=r"changed while it was read; index again"):
         there.open(changed)
-    with pytest.raises(MediaError, match=r"s3://media/b\.jpg is no longer there"):
+    with pytest.raises(MediaError, match=r"s3://media/b\.jpg is not there \(any more\)"):
         there.open(gone)
 
 

@@ -128,6 +128,12 @@ WRONG = {
 }
 
 
+def test_an_address_that_is_not_there_says_where_those_are_told_of(client: FlaskClient) -> None:
+    for answer, status in ((client.get("/api/v1/nothing"), 404), (client.delete("/api/v1/search"), 405)):
+        assert answer.status_code == status and "/openapi.json" in answer.json["error"]["message"]
+    assert "There is nothing at this address" in client.get("/nothing").text
+
+
 @pytest.mark.parametrize("url", WRONG, ids=lambda url: url[:40])
 def test_what_is_wrong_is_said_in_one_line(url: str, client: FlaskClient) -> None:
     answer = client.get(f"/api/v1/search?{url}")

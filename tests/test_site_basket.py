@@ -97,11 +97,26 @@ def test_a_contact_sheet_is_that_of_the_command_line(
     sheet = tmp_path / "sheet.html"
     mixed("search", "giraffe", "--kind", "film", "--limit", len(told["hits"]), "--sheet", sheet)
     made = export(mixed_client, "sheet", picks, "&title=giraffe").text
-    pictures = {part.split('"')[0] for part in made.split('src="')[1:]}
-    assert pictures and pictures <= {part.split('"')[0] for part in sheet.read_text().split('src="')[1:]}
+    shown = pictures(made)
+    assert shown and shown & pictures(sheet.read_text()), "the best moments are those of the command line"
     assert "Wild animals by Kurt; Vicki, CC0" in made and "0:02–0:04" in made
     hostile = export(mixed_client, "sheet", [{"id": named(mixed, "photos/cat.jpg")}], f"&title={quote(HOSTILE)}").text
     assert "<script>" not in hostile and "<img src=x" not in hostile
+
+
+def pictures(sheet: str) -> set[str]:
+    return {part.split('"')[0] for part in sheet.split('src="')[1:]}
+
+
+def test_a_contact_sheet_shows_each_moment_that_is_picked(mixed_client: FlaskClient, mixed: CommandLine) -> None:
+    film, photo = named(mixed, "films/made_animals.mp4"), named(mixed, "photos/giraffe.jpg")
+    spans = [(2.5, 3.5), (0.5, 1.5), (4.5, 5.5)]
+    moments = [{"id": film, "start": start, "end": end} for start, end in spans]
+    made = export(mixed_client, "sheet", [moments[0], {"id": photo}, *moments[1:], moments[0]]).text
+    assert len(pictures(made)) == 4, "each moment with its own picture, and each once"
+    places = [made.index(said) for said in ("0:02–0:04", "Giraffe by Ann", "0:00–0:02", "0:04–0:06")]
+    assert places == sorted(places), "as they lie in the basket"
+    assert "2 items, 3 moments" in made and made.count("Wild animals by Kurt; Vicki, CC0") == 3
 
 
 def test_what_is_gone_is_left_out(mixed_client: FlaskClient, mixed: CommandLine) -> None:

@@ -10,9 +10,10 @@ from conftest import CommandLine
 from flask.testing import FlaskClient
 from mixed_media import HOSTILE, named
 
+from sightsound.colours import colours_of
 from sightsound.searching import Hit
 from sightsound.types import Item, Metadata, Segment
-from sightsound.webapp.pages.item import provenance
+from sightsound.webapp.particulars import provenance
 from sightsound.webapp.timeline import ROOMY, timeline_of
 
 
@@ -67,6 +68,17 @@ def test_a_photo_has_its_picture_credit_facts_and_palette(mixed_client: FlaskCli
     assert f"table:{mixed.home / 'media/mixed.csv'}" in shown.text, "who says it"
     assert shown.all("button", data_basket_id=id) and shown.all("form", action=f"/item/{id}/take", method="post")
     assert not shown.classed("section", "timeline")
+
+
+def test_a_film_has_a_palette_and_is_found_by_its_colours(mixed_client: FlaskClient, mixed: CommandLine) -> None:
+    reef = named(mixed, "films/made_reef.mp4")
+    known = mixed("show", reef, "--json").json["facts"]["palette"]
+    rects = [rect for rect in page(mixed_client, f"/item/{reef}").all("rect") if rect.get("fill", "").startswith("#")]
+    assert [colour for colour, _ in known] == [rect["fill"] for rect in rects][: len(known)] and len(known) > 1
+    for colour in colours_of({"palette": known}):
+        found = mixed_client.get(f"/api/v1/search?kind=film&colour={colour}").json["hits"]
+        assert reef in [hit["id"] for hit in found], colour
+    assert not mixed_client.get("/api/v1/search?kind=film&colour=pink").json["hits"]
 
 
 def test_where_metadata_comes_from_is_told_with_what_is_not_used() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -91,6 +92,17 @@ def is_colour(image: Image.Image, wanted: tuple[int, int, int], at: tuple[int, i
     return bool(np.abs(np.asarray(image.convert("RGB"))[at[1], at[0]].astype(int) - wanted).max() < 25)
 
 
+def until_made(browser: FlaskClient, where: str) -> Any:
+    """The answer once it is there, asked for as pages do."""
+    end = time.monotonic() + 120
+    while (answer := browser.get(where)).status_code == 202:
+        assert int(answer.headers["Retry-After"]) > 0
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert answer.status_code == 200
+    return answer
+
+
 # Pictures
 
 
@@ -120,6 +132,36 @@ def test_a_sound_has_a_waveform_and_no_picture(app: Flask, browser: FlaskClient)
     assert browser.get(url(app, "bark.ogg", "thumb")).status_code == 422
     assert browser.get(url(app, "cat.jpg", "waveform.svg")).status_code == 422
     assert browser.get(url(app, "cat.jpg", "strip")).status_code == 422
+
+
+def test_what_was_given_to_search_by_is_shown_small_and_a_sound_by_a_sign(
+    app: Flask, browser: FlaskClient, shelf: CommandLine
+) -> None:
+    ids = {}
+    for name in ("cat.jpg", "plain.mp4", "bark.ogg"):
+        form = {"file": (io.BytesIO((shelf.home / "media" / name).read_bytes()), name)}
+        ids[name] = browser.post("/api/v1/uploads", data=form).json["id"]
+    page = browser.get("/?" + "&".join(f"part=upload:1:{id}" for id in ids.values())).text
+    chips = page.split('class="chips"')[1].split("</ul>")[0].split("<li ")[1:]
+    shown = [re.findall(r'<img src="([^"]+)"', chip) for chip in chips]
+    assert [len(found) for found in shown] == [1, 1, 0] and "#sound" in chips[2]
+    for (url,), wanted in zip(shown[:2], (PHOTOS / "cat.jpg", None), strict=True):
+        answer = browser.get(url)
+        assert answer.mimetype == "image/jpeg" and answer.headers["Cache-Control"].startswith("private")
+        picture = Image.open(io.BytesIO(answer.data)).convert("RGB")
+        assert picture.width == 320
+        if wanted:
+            original = Image.open(wanted).convert("RGB").resize(picture.size)
+            assert np.abs(np.asarray(picture, np.int16) - np.asarray(original, np.int16)).mean() < 12
+        assert browser.get(url, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+    assert browser.get(f"/media/uploads/{ids['bark.ogg']}/thumb").status_code == 422
+    assert browser.get(f"/media/uploads/{'0' * 64}/thumb").status_code == 404
+    kept = app.extensions["sightsound"].uploads.find(ids["cat.jpg"]).path
+    os.utime(kept, (0, 0))
+    assert browser.get(shown[0][0]).status_code == 404, "it is forgotten with the file"
+    browser.post("/api/v1/uploads", data={"file": (io.BytesIO((MEDIA / "sounds/bark.ogg").read_bytes()), "x")})
+    cache = app.extensions["sightsound"].showing.cache.folder
+    assert not kept.exists() and not list(cache.glob(f"*/{kept.name}*"))
 
 
 def test_what_a_browser_has_is_not_sent_again(app: Flask, browser: FlaskClient) -> None:
@@ -251,12 +293,7 @@ def test_a_film_that_browsers_do_not_play_is_made_in_the_background(app: Flask, 
     assert first.status_code == 202
     assert first.headers["Cache-Control"] == "no-store"
     assert first.json and first.json["state"] == "making"
-    end = time.monotonic() + 120
-    while (answer := browser.get(where)).status_code == 202:
-        assert int(answer.headers["Retry-After"]) > 0
-        assert time.monotonic() < end
-        time.sleep(0.1)
-    assert answer.status_code == 200
+    answer = until_made(browser, where)
     assert answer.content_type == "video/mp4"
     with av.open(io.BytesIO(answer.data)) as film:
         assert film.streams.video[0].codec_context.name == "h264"
@@ -388,11 +425,11 @@ def test_nobody_waits_where_too_many_do(changing: tuple[Path, Flask]) -> None:
     held = [showing._waiting.acquire(blocking=False) for _ in range(WAITING)]
     assert all(held)
     answer = app.test_client().get(url(app, "cat.jpg", "thumb"))
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) > 0
+    assert (answer.status_code, answer.json["state"]) == (202, "making")
+    assert int(answer.headers["Retry-After"]) > 0 and answer.headers["Cache-Control"] == "no-store"
+    until_made(app.test_client(), url(app, "cat.jpg", "thumb"))
     for _ in held:
         showing._waiting.release()
-    assert app.test_client().get(url(app, "cat.jpg", "thumb")).status_code == 200
 
 
 # As it is served

@@ -15,6 +15,8 @@ import av
 import numpy as np
 import pytest
 from conftest import CommandLine
+from s3_server import BUCKET
+from s3_server import serve as serve_s3
 from stock_server import KEY, PexelsApi, Stock, UnsplashApi, picture, reply, serving
 from web_server import Answer
 
@@ -238,6 +240,22 @@ def test_a_starter_set_brings_originals_and_their_table(sightsound: CommandLine,
         assert row["author"].startswith("Jane Doe") and row["author_url"].startswith("https://unsplash.com/@jane")
     assert "7 items: 7 added" in sightsound("index", to / "photos.csv").out
     hit = sightsound("search", "a picture", "--limit", 1, "--json").json["hits"][0]
+    assert re.fullmatch(r"Photo by Jane Doe \d on Unsplash", hit["credit"])
+
+
+def test_a_starter_set_comes_into_a_bucket_and_goes_on_there(sightsound: CommandLine) -> None:
+    arguments = ("starter-set", LAKE, "--to", f"s3://{BUCKET}/lakes")
+    with serve_s3() as s3, serving(UnsplashApi(count=40)) as api:
+        environment = {**api.environment(), **s3.environment}
+        said = sightsound("starter-set", LAKE, "--to", "s3://nosuch/lakes", code=1, **environment).err
+        assert "There is no bucket nosuch" in said and not api.taken
+        sightsound(*arguments, "--count", 2, **environment)
+        ran = sightsound(*arguments, "--count", 3, **environment)
+        assert f"3 files in s3://{BUCKET}/lakes" in ran.out
+        assert len(api.taken) == 3 == len(set(api.taken))
+        assert len(s3.keys) == 5 and {"lakes/photos.csv", "lakes/credits.txt"} < set(s3.keys)
+        assert "3 items: 3 added" in sightsound("index", f"s3://{BUCKET}/lakes/photos.csv", **environment).out
+        hit = sightsound("search", "a picture", "--limit", 1, "--json", **environment).json["hits"][0]
     assert re.fullmatch(r"Photo by Jane Doe \d on Unsplash", hit["credit"])
 
 

@@ -287,7 +287,7 @@ def test_commands_of_the_pages_are_those_that_there_are(words: list[str]) -> Non
     elif program == "docker" and rest[0] == "build":
         assert rest[rest.index("--target") + 1] == "serve"
     else:
-        assert program in ("git", "cd", "docker", "openssl", "printf", "jq", "rm")
+        assert program in ("git", "cd", "docker", "openssl", "printf", "jq", "rm", "export", "pip")
 
 
 def _aws(words: list[str]) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+import sightsound.blas  # noqa: F401 (before what imports NumPy)
 from sightsound.webapp import (
     api,
     asking,
     compression,
     errors,
     health,
+    items,
     logs,
     media,
     metrics,
@@ -47,7 +49,7 @@ def create_app(settings: SiteSettings | None = None) -> Flask:
     media.register(app)
     state.register(app)
     for blueprint in (
-        *(health.pages, metrics.pages, api.pages, picking.pages, media.pages),
+        *(health.pages, metrics.pages, api.pages, items.pages, picking.pages, media.pages),
         *(search.pages, item.pages, basket.pages, state.pages),
     ):
         app.register_blueprint(blueprint)

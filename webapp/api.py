@@ -1,6 +1,6 @@
 """The JSON API, /api/v1/: searches, uploads, and what there is of the collection. Described in openapi.py.
 
-Items, films alike and what was picked are in picking.py.
+One item, films alike and originals are in items.py, what was picked in picking.py.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from sightsound.overview import overview
 from sightsound.searching import Answer, FilePart, ItemPart, Query
 from sightsound.webapp.asking import Asking, asking_of, weight_of, whole
 from sightsound.webapp.errors import Refused
+from sightsound.webapp.items import item_of
 from sightsound.webapp.openapi import document
-from sightsound.webapp.picking import item_of
 from sightsound.webapp.site import site
 from sightsound.webapp.uploads import Upload
 

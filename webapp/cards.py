@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sightsound.links import safe_link
 from sightsound.moments import clock
 from sightsound.webapp.asking import Asking, item_url
-from sightsound.webapp.links import safe_link
 
 MOMENTS = 6
 """Moments of a film or sound that its strip shows."""
 NARROWEST, WIDEST, STEP = 50, 300, 5
 """The shapes that site.css knows, width by height in hundredths: `.r-50` to `.r-300`."""
-SHAPES = {"photo": 150, "film": 180, "sound": 160, "text": 160}
+SHAPES = {"photo": 150, "film": 180, "sound": 160}
 """Of what has no size of its own."""
+TEXT_SHAPES = (75, 240)
+"""The narrowest and the widest of a text's, that grows with what it says: about five lines fill a card."""
 WORDS_SHOWN = 400
 
 
@@ -84,6 +86,10 @@ def card_of(hit: Mapping[str, Any], asking: Asking, number: int) -> Card:
 
 def _shape(hit: Mapping[str, Any]) -> str:
     width, height = hit["facts"].get("width"), hit["facts"].get("height")
+    if hit["kind"] == "text":
+        narrowest, widest = TEXT_SHAPES
+        wanted = 17 + 0.68 * len(_text(hit) or hit["title"])
+        return f"r-{min(max(STEP * round(wanted / STEP), narrowest), widest)}"
     shape = SHAPES[hit["kind"]]
     if hit["kind"] in ("photo", "film") and _positive(width) and _positive(height):
         shape = min(max(STEP * round(100 * width / height / STEP), NARROWEST), WIDEST)

@@ -12,6 +12,8 @@ from sightsound.errors import CollectionMissing, SightsoundError
 
 PATHS = ("/api/", "/media/", "/openapi.json", "/readyz", "/healthz")
 """What answers in JSON."""
+SAID = {404: "There is nothing at this address", 405: "This address does not answer that method"}
+"""Of what Flask itself refuses."""
 log = logging.getLogger("sightsound.site")
 
 
@@ -62,8 +64,11 @@ def _of_http(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:  # a redirect
         return error.get_response()  # type: ignore[return-value]
+    said = SAID.get(status, error.description or error.name)
+    if status in SAID and in_json():
+        said += "; /openapi.json tells what there is"
     kept = [(name, value) for name, value in error.get_headers() if name not in ("Content-Type", "Content-Length")]
-    return answer(status, error.description or error.name, error.name.lower().replace(" ", "_"), kept)
+    return answer(status, said, error.name.lower().replace(" ", "_"), kept)
 
 
 def _bug(error: Exception) -> Response:

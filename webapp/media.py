@@ -1,4 +1,4 @@
-"""Pictures, films and sounds: `/media/<item id>/…`, by an item's id only, and only what was indexed. docs/site.md."""
+"""Pictures, films and sounds: `/media/<item id>/…`, only what was indexed; of uploads a small picture. docs/site.md."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from werkzeug.wsgi import wrap_file
 
 from sightsound import dead
 from sightsound.errors import ItemMissing, MediaGone, UsageError
+from sightsound.links import safe_link
 from sightsound.previews import TYPES
-from sightsound.showing import MOST_MOMENTS, kept_name, nearest_width, picture_name
+from sightsound.showing import MOST_MOMENTS, WIDTHS, Making, kept_name, nearest_width, picture_name
 from sightsound.sources import Source, is_hotlinked
 from sightsound.types import Item
 from sightsound.webapp.asking import whole
-from sightsound.webapp.links import safe_link
-from sightsound.webapp.picking import item_of
+from sightsound.webapp.items import item_of
 from sightsound.webapp.site import site
 
 pages = Blueprint("media", __name__, url_prefix="/media")
@@ -28,9 +28,14 @@ FOR_EVER = "private, max-age=31536000, immutable"
 """For a URL that names the content with `v`: it never means anything else."""
 POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 """What is sent may be anyone's file: nothing in it runs, were it opened as a page."""
+PICTURE_POLICY = f"{POLICY}; style-src 'unsafe-inline'"
+"""Browsers that open a picture lay it out with styles of their own."""
 MAKING_SECONDS = 5
-"""After which a page asks again for what is being made."""
+"""After which a page asks again for a film that is being made."""
+PICTURE_SECONDS = 1
 WIDEST = 100_000
+CHIP = WIDTHS[0]
+"""Pixels of the picture of an upload."""
 _VERSION = 16
 """Hex digits of the content that URLs name."""
 UNKNOWN = "application/octet-stream"
@@ -67,7 +72,15 @@ def thumb(id: str) -> Response:
     with _noting_gone(item):
         if (unchanged := _unchanged(item, etag)) is not None:
             return unchanged
-        return _sent(site().showing.picture(item, source, width, at), item, etag, "image/jpeg")
+        return _shown(site().showing.picture(item, source, width, at), item, etag, "image/jpeg")
+
+
+@pages.get("/uploads/<id>/thumb")
+def upload_thumb(id: str) -> Response:
+    """A small JPEG of a picture or a film that a visitor gave, for as long as it is kept."""
+    item = site().uploads.find(id).item
+    etag = picture_name(item, CHIP)
+    return _unchanged(item, etag) or _shown(site().showing.picture(item, Source(), CHIP), item, etag, "image/jpeg")
 
 
 @pages.get("/<id>/strip")
@@ -77,7 +90,7 @@ def strip(id: str) -> Response:
     count = whole(request.args, "n", 8, 1, MOST_MOMENTS)
     etag = kept_name(item, f"strip{count}.jpg")
     with _noting_gone(item):
-        return _unchanged(item, etag) or _sent(site().showing.strip(item, source, count), item, etag, "image/jpeg")
+        return _unchanged(item, etag) or _shown(site().showing.strip(item, source, count), item, etag, "image/jpeg")
 
 
 @pages.get("/<id>/waveform.svg")
@@ -86,7 +99,7 @@ def waveform(id: str) -> Response:
     item, source = _copied(id)
     etag = kept_name(item, "wave.svg")
     with _noting_gone(item):
-        return _unchanged(item, etag) or _sent(site().showing.waveform(item, source), item, etag, "image/svg+xml")
+        return _unchanged(item, etag) or _shown(site().showing.waveform(item, source), item, etag, "image/svg+xml")
 
 
 @pages.get("/<id>/preview")
@@ -183,14 +196,17 @@ def _made(found: BinaryIO, item: Item) -> Response:
     return _sent(found, item, etag, type_)
 
 
-def _making() -> Response:
+def _making(after: int = MAKING_SECONDS) -> Response:
     """202: told to come again."""
-    said = "It is being made so that browsers can play it; come again soon"
-    answer = jsonify({"state": "making", "message": said})
+    answer = jsonify({"state": "making", "message": "It is being made to be shown; come again soon"})
     answer.status_code = 202
-    answer.headers["Retry-After"] = str(MAKING_SECONDS)
+    answer.headers["Retry-After"] = str(after)
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _shown(found: BinaryIO | Making, item: Item, etag: str, type_: str) -> Response:
+    return _making(PICTURE_SECONDS) if found == "making" else _sent(found, item, etag, type_)
 
 
 def _unchanged(item: Item, etag: str) -> Response | None:
@@ -215,6 +231,8 @@ def _sent(found: BinaryIO, item: Item, etag: str, type_: str, name: str = "") ->
     start, end, status = _range(size, etag)
     answer = Response(status=status, content_type=type_)
     _headers(answer, item, etag)
+    if type_.startswith("image/") and type_ != "image/svg+xml":
+        answer.headers["Content-Security-Policy"] = PICTURE_POLICY
     answer.headers["Accept-Ranges"] = "bytes"
     answer.headers["Content-Disposition"] = _disposition(type_, name)
     if status == 416:

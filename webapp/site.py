@@ -17,11 +17,11 @@ from sightsound.errors import Busy, SightsoundError
 from sightsound.opening import SOURCES, Sources, open_store
 from sightsound.registry import Registry, registry
 from sightsound.searching import Answer, FilePart, Part, Query, ReadPart, read_part, search
-from sightsound.showing import Showing
+from sightsound.showing import Showing, preview_cache
 from sightsound.stores.base import Collection, EncoderRecord, Store
 from sightsound.webapp.metrics import Metrics
 from sightsound.webapp.queue import EncodeQueue, Line, through
-from sightsound.webapp.retrying import Retrying
+from sightsound.webapp.retryprocess import RetryProcess
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.uploads import Uploads
 from sightsound.webapp.wholecounts import WholeCounts
@@ -42,7 +42,7 @@ class Site:
 
     def __init__(self, settings: SiteSettings) -> None:
         self.settings = settings
-        self.uploads = Uploads(settings.uploads)
+        self.uploads = Uploads(settings.uploads, forgotten=lambda id: preview_cache().forget(id))
         self._guard = threading.Lock()
         self._collection: Collection | None = None
         self._encoders: tuple[Sequence[EncoderRecord], EncoderSet] | None = None
@@ -52,7 +52,7 @@ class Site:
         self._to_read = threading.Semaphore(cores() + READ_WAITING)
         self._read_parts: OrderedDict[object, tuple[EncoderSet, ReadPart]] = OrderedDict()
         self._showing: Showing | None = None
-        self.retrying = Retrying()
+        self.retrying = RetryProcess()
         self.whole_counts = WholeCounts(lambda: self.collection.facets())
         self.metrics = Metrics()
         self.metrics.watch(self)

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, redirect, render_template, request
 
+from sightsound.amounts import readable_bytes
 from sightsound.config import setting
 from sightsound.errors import CollectionBusy, SightsoundError
 from sightsound.overview import overview
@@ -20,7 +21,7 @@ PAGE = 50
 
 
 def register(app: Flask) -> None:
-    app.jinja_env.filters["bytes"] = _bytes
+    app.jinja_env.filters["bytes"] = readable_bytes
 
 
 @pages.get("/state")
@@ -89,10 +90,3 @@ def _collections(here: Site) -> list[dict[str, Any]]:
         except SightsoundError as error:
             found.append({"collection": name, "error": str(error)})
     return found
-
-
-def _bytes(size: float) -> str:
-    """12.3 MB"""
-    units = ("bytes", "kB", "MB", "GB", "TB")
-    power = min(len(units) - 1, max(0, len(str(int(size))) - 1) // 3)
-    return f"{size / 1000**power:,.{1 if power else 0}f} {units[power]}"

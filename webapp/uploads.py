@@ -16,7 +16,8 @@ from typing import IO
 from sightsound.config import cache_folder
 from sightsound.errors import ItemMissing, MediaError, UsageError
 from sightsound.magic import HEAD, kind_of
-from sightsound.types import ItemKind
+from sightsound.sources import file_revision
+from sightsound.types import Item, ItemKind, file_uri
 from sightsound.webapp.settings import MEGABYTE, UploadLimits
 
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -36,12 +37,23 @@ class Upload:
     path: Path
     expires: float
 
+    @property
+    def item(self) -> Item:
+        """What shows it as an item of a collection is shown."""
+        return Item(file_uri(self.path), self.kind, file_revision(self.path.stat()), content=self.id)
+
 
 class Uploads:
-    """A folder of such files, read and written by their owner only. The oldest go where there are too many."""
+    """A folder of such files, read and written by their owner only. The oldest go where there are too many.
 
-    def __init__(self, limits: UploadLimits, folder: Path | None = None) -> None:
+    forgotten: told the id of each that goes, to remove what was made of it.
+    """
+
+    def __init__(
+        self, limits: UploadLimits, folder: Path | None = None, forgotten: Callable[[str], None] = lambda id: None
+    ) -> None:
         self.limits = limits
+        self._forgotten = forgotten
         self._folder = folder or cache_folder() / "uploads"
         self._guard = threading.Lock()
 
@@ -99,3 +111,5 @@ class Uploads:
                 old = changed + self.limits.keep < now()
                 if old or count > self.limits.count or size > self.limits.total_bytes:
                     path.unlink(missing_ok=True)
+                    if _ID.fullmatch(path.name):
+                        self._forgotten(path.name)

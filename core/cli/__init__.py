@@ -13,6 +13,7 @@ def main() -> None:
 
     With SIGHTSOUND_DEBUG set, errors keep their tracebacks.
     """
+    import sightsound.blas  # noqa: F401 (before what imports NumPy)
     from sightsound.cli import interrupting, remarks
     from sightsound.errors import SightsoundError
 

@@ -20,14 +20,13 @@ from sightsound.cli import (
     search,
     serve,
     show,
-    starter_set,
     status,
     take,
 )
 from sightsound.registry import Registry, registry
 
 COMMANDS = (
-    index, search, serve, show, take, status, failed, remove, export, copy, check, eval, starter_set, plugins, doctor,
+    index, search, serve, show, take, status, failed, remove, export, copy, check, eval, plugins, doctor,
 )  # fmt: skip
 
 

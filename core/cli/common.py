@@ -74,10 +74,6 @@ def clock_time(when: float) -> str:
     return then.strftime("%H:%M:%S" if then.date() == datetime.now().date() else "%Y-%m-%d %H:%M")
 
 
-def megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
-
-
 def ask(question: str) -> bool:
     """Ask on the terminal; without one the answer is no."""
     return sys.stdin.isatty() and typer.confirm(question, err=True)

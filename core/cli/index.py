@@ -134,7 +134,7 @@ def index_command(
         print_json(report_object(report))
     else:
         print_report(report, dry_run)
-    if (report.failed or report.paused) and not dry_run:
+    if report.unlisted or ((report.failed or report.paused) and not dry_run):
         raise typer.Exit(SOME_FAILED)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -132,7 +133,9 @@ def _progress() -> Progress:
 
 def report_object(report: Report) -> dict[str, Any]:
     failures = [{"uri": uri, "reason": reason} for uri, reason in report.failures]
-    return asdict(replace(report, skipped=Counter())) | {"failures": failures, "skipped": dict(report.skipped)}
+    unlisted = [{"source": source, "reason": reason} for source, reason in report.unlisted]
+    counts = asdict(replace(report, skipped=Counter()))
+    return counts | {"failures": failures, "skipped": dict(report.skipped), "unlisted": unlisted}
 
 
 def print_report(report: Report, dry_run: bool) -> None:
@@ -156,6 +159,9 @@ def print_report(report: Report, dry_run: bool) -> None:
         note(f"warning: {warning}")
     for uri, reason in report.failures[:SHOWN_FAILURES]:
         note(f"failed: {uri}: {reason}")
+    for source, reason in report.unlisted:
+        note(f"not listed: {source}: {reason}")
+        note(f"    to let this source go: sightsound remove --where {shlex.quote(f'source={source}')}")
     for paused in report.paused:
         again = f"run it again after {clock_time(paused.until)} to go on where it stopped, or add --wait"
         note(f"stopped: {paused.reason}; {again}")
@@ -163,5 +169,5 @@ def print_report(report: Report, dry_run: bool) -> None:
         note("All that failed, with reasons: sightsound failed")
     if report.gone:
         note(f"{plural(report.gone, 'item')} no longer in the source; to remove: add --prune")
-    if not report.listed and not report.paused:
+    if not report.listed and not report.paused and not report.unlisted:
         note("The source holds nothing that sightsound reads.")

@@ -10,7 +10,7 @@ from sightsound.cli.common import CollectionOption, StoreOption, YesOption, ask,
 from sightsound.config import setting
 from sightsound.errors import UsageError
 from sightsound.filters import parse_condition
-from sightsound.opening import find_item, open_store
+from sightsound.opening import Sources, find_item, open_store
 from sightsound.registry import registry
 
 
@@ -28,7 +28,10 @@ def remove_command(
     collection: CollectionOption = None,
     yes: YesOption = False,
 ) -> None:
-    """Remove items from the collection. The files themselves are left alone."""
+    """Remove items from the collection. The files themselves are left alone.
+
+    A source of which nothing is left, as with --where source=NAME, is no longer gone over by `sightsound index`.
+    """
     if bool(items) + bool(where) + everything != 1:
         raise UsageError("Say what to remove: items, or --where CONDITION, or --all")
     name = setting("collection", collection)
@@ -38,13 +41,16 @@ def remove_command(
         print(f"Removed the collection '{name}'.")
         return
     with opened(store, collection) as (_, found):
-        if where:
-            filters = tuple(parse_condition(written) for written in where)
-            ids = [item.id for item in found.scan(filters)]
+        filters = tuple(parse_condition(written) for written in where or [])
+        if filters:
+            ids = [item.id for item in found.scan(filters, failed=True)]
             _confirm(yes, f"Remove {plural(len(ids), 'item')} from '{name}'?")
         else:
             ids = [find_item(found, reference).id for reference in items or []]
         print(f"Removed {plural(found.remove(ids), 'item')}.")
+        let_go = [str(value) for one in filters if one.field == "source" for value in one.values]
+        for source in Sources.forget(found, let_go):
+            print(f"The source {source} is forgotten: `sightsound index` goes over it no more.")
 
 
 def _confirm(yes: bool, question: str) -> None:

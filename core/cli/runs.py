@@ -54,10 +54,12 @@ def bring_up_to_date(
                 f"The collection '{name}' was made with the encoders {', '.join(chosen.sets)}. To change them:"
                 f" sightsound index --rebuild --encoders {encoders} --collection {name}"
             )
-        wanted = wanted or Sources(registry(), collection).all()
-        if not wanted:
+        if wanted:
+            return _run(collection, wanted, chosen, options)
+        known = Sources(registry(), collection).all()
+        if not known:
             raise UsageError("Say what to index: sightsound index FOLDER")
-        return _run(collection, wanted, chosen, options)
+        return _run_each(collection, known, chosen, options)
     finally:
         collection.close()
 
@@ -90,6 +92,21 @@ def _counted(wanted: Sequence[OpenedSource], encoders: EncoderSet, name: str) ->
     return report
 
 
+def _run_each(collection: Collection, known: Sequence[OpenedSource], encoders: EncoderSet, options: Options) -> Report:
+    """Go over every source, also where one can't be listed, as with a disk that is not mounted. Raises SourceError
+    where none can."""
+    total, listed = Report(), 0
+    for number, one in enumerate(known, 1):
+        try:
+            total += _run(collection, [one], encoders, options)
+            listed += 1
+        except SourceError as error:
+            if number == len(known) and not listed:
+                raise
+            total.unlisted.append((one.source.name, str(error)))
+    return total
+
+
 def _run(collection: Collection, wanted: Sequence[OpenedSource], encoders: EncoderSet, options: Options) -> Report:
     total = Report()
     for one in wanted:
@@ -97,9 +114,12 @@ def _run(collection: Collection, wanted: Sequence[OpenedSource], encoders: Encod
             try:
                 with Bar(one.source) as bar:
                     report = index(registry(), collection, one.source, encoders, replace(options, progress=bar.show))
-            finally:
-                if not options.dry_run and collection.count():  # also of a listing that broke off
-                    one.remember(collection)
+            except BaseException:
+                if not options.dry_run and any(True for _ in collection.of_source(one.source.name)):
+                    one.remember(collection)  # and not a name that was only mistyped
+                raise
+            if not options.dry_run and collection.count():
+                one.remember(collection)
             if not report.paused or not options.wait or options.dry_run:
                 break
             total += replace(report, paused=[])

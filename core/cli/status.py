@@ -6,7 +6,8 @@ from typing import Any
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, megabytes, plural, print_json, say
+from sightsound.amounts import readable_bytes
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, plural, print_json, say
 from sightsound.opening import open_store
 from sightsound.registry import registry
 
@@ -34,7 +35,7 @@ def status_command(store: StoreOption = None, collection: CollectionOption = Non
 def _print(entry: dict[str, Any]) -> None:
     counts = ", ".join(plural(count, kind) for kind, count in entry["items"].items()) or "no items"
     print()
-    say(f"{entry['collection']}: {counts}, {megabytes(entry['bytes'])}")
+    say(f"{entry['collection']}: {counts}, {readable_bytes(entry['bytes'])}")
     for space in entry["spaces"]:
         say(f"  {space['vectors']:>9,} {space['segments']} vectors in {space['space']}")
     for encoder in entry["encoders"]:

@@ -140,11 +140,11 @@ class Collection(ABC):
 
     @abstractmethod
     def with_content(self, contents: Iterable[str]) -> dict[str, list[Item]]:
-        """The items that have these contents (SHA-256) and vectors, by content."""
+        """The items that have these contents (SHA-256) and vectors, by content; none that failed, also in part."""
 
     @abstractmethod
     def contents_of_sizes(self, sizes: Iterable[int]) -> dict[int, list[str]]:
-        """Contents of the indexed items whose fact `bytes` is one of these, by size."""
+        """Contents of the indexed items whose fact `bytes` is one of these, by size; of none that failed in part."""
 
     @abstractmethod
     def of_source(self, source: str) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from sightsound.stores.base import Collection, EncoderRecord, Entry, Failure, Or
 from sightsound.stores.database import Database
 from sightsound.stores.lock import IndexerLock
 from sightsound.stores.refusals import check_query_dims
-from sightsound.stores.rows import FAILED, ITEM_COLUMNS, SEEN, as_json, item_of, json_list
+from sightsound.stores.rows import FAILED, ITEM_COLUMNS, as_json, item_of, json_list
 from sightsound.stores.shelves import Caches, shelf_of
 from sightsound.stores.words import text_search
 from sightsound.types import Item, Segment, SegmentKind, Space, Vectors
@@ -97,8 +97,7 @@ class LocalCollection(Collection):
     def with_content(self, contents: Iterable[str]) -> dict[str, list[Item]]:
         query = (
             f"SELECT {ITEM_COLUMNS} FROM items i WHERE i.content IN {_LISTED} AND i.content != '' AND "
-            f"{SEEN} AND "
-            "EXISTS (SELECT 1 FROM segments s JOIN vectors v ON v.segment = s.rowid "
+            "i.state = 'ok' AND EXISTS (SELECT 1 FROM segments s JOIN vectors v ON v.segment = s.rowid "
             "WHERE s.item = i.rowid AND s.pending = 0) ORDER BY i.id"
         )
         found: dict[str, list[Item]] = {}
@@ -109,7 +108,7 @@ class LocalCollection(Collection):
     def contents_of_sizes(self, sizes: Iterable[int]) -> dict[int, list[str]]:
         query = (
             "SELECT DISTINCT i.bytes, i.content FROM items i "
-            f"WHERE i.bytes IN {_LISTED} AND i.content != '' AND {SEEN} ORDER BY i.content"
+            f"WHERE i.bytes IN {_LISTED} AND i.content != '' AND i.state = 'ok' ORDER BY i.content"
         )
         found: dict[int, list[str]] = {}
         with self._database.reading() as connection:

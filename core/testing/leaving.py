@@ -110,6 +110,11 @@ class LeavingContract(WithStore):
             12: ["e" * 64],
         }
         assert collection.contents_of_sizes([]) == {}
+        collection.fail(two, "half of it could be read")
+        collection.fail(item("large.jpg", bytes=12, content="e" * 64), "half of it could be read")
+        copies = collection.with_content(["c" * 64, "e" * 64])
+        assert {key: {i.id for i in value} for key, value in copies.items()} == {"c" * 64: {one.id}}
+        assert collection.contents_of_sizes([12]) == {}
 
     def test_a_content_is_known_as_soon_as_it_is_put(self, collection: Collection) -> None:
         first, second = item("one.jpg", content="c" * 64), item("two.jpg", content="c" * 64)

@@ -8,6 +8,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from sightsound.errors import MediaError
+from sightsound.links import safe_link
 from sightsound.sources import Source
 from sightsound.testing.expecting import expect, pickled
 from sightsound.types import Item, ItemKind, file_uri
@@ -54,10 +55,11 @@ def _check_item(source: Source, item: Item) -> None:
     expect(item.revision or item.kind == "text", f"{item.uri} has no revision, so that changes can't be seen")
     expect(isinstance(source.credit(item), str), f"the credit of {item.uri} is no string")
     links = source.credit_links(item)
-    expect(all(not url or urlsplit(url).scheme in ("http", "https") for _, url in links), f"{links} lead nowhere")
+    expect(all(not url or safe_link(url) for _, url in links), f"{links} lead nowhere")
     view = source.view_url(item)
     if view is not None:
-        host = urlsplit(view).hostname
+        parts = urlsplit(view)
+        host = parts.netloc if parts.port else parts.hostname
         named = "*" in source.view_hosts or host in source.view_hosts
         expect(named, f"{view} lies on a host that view_hosts does not name")
     if item.kind == "text":

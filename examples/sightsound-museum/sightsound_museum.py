@@ -20,7 +20,7 @@ class Museum(Source):
     def __init__(self, api):
         self.api = api
         self.name = f"museum:{api}"
-        self.view_hosts = (urlsplit(api).hostname,)
+        self.view_hosts = (urlsplit(api).netloc,)
 
     def items(self, cursor=None):
         page = cursor or ""

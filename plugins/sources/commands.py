@@ -1,4 +1,4 @@
-"""sightsound upload, backup, restore; index-to lies beside this."""
+"""sightsound upload, backup, restore; index-to and starter-set lie beside this."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, megabytes, note, plural, print_json
+from sightsound.amounts import readable_bytes
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, plural, print_json
 from sightsound.config import setting
 from sightsound.errors import UsageError
 from sightsound.plugins.sources.index_to import index_to_command
+from sightsound.plugins.sources.starter_set import starter_set_command
 
 if TYPE_CHECKING:
     from sightsound.stores.backup import Manifest, Place
@@ -36,6 +38,9 @@ def register(cli: typer.Typer) -> None:
         epilog="Example: `sightsound index-to s3://archive/index s3://archive/photos --prune`",
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )(index_to_command)
+    cli.command("starter-set", epilog='Example: `sightsound starter-set unsplash:"mountain lake" --to lakes`')(
+        starter_set_command
+    )
     cli.command("upload", epilog="Example: `sightsound upload ~/Photos s3://archive/photos`")(upload_command)
 
 
@@ -136,7 +141,7 @@ def upload_command(
     elif dry_run:
         print(f"{plural(len(files), 'file')} would be compared with {to}")
     else:
-        print(f"{plural(len(files), 'file')}: {sent:,} uploaded ({megabytes(size)}), {there:,} there already")
+        print(f"{plural(len(files), 'file')}: {sent:,} uploaded ({readable_bytes(size)}), {there:,} there already")
         for path, reason in failures[:SHOWN_FAILURES]:
             note(f"failed: {path}: {reason}")
         if len(failures) > SHOWN_FAILURES:
@@ -182,7 +187,7 @@ def local_store(store: str | None, create: bool = False) -> LocalStore:
 
 
 def _holds(manifest: Manifest) -> str:
-    return f"{plural(manifest.items, 'item')}, {megabytes(manifest.size)}"
+    return f"{plural(manifest.items, 'item')}, {readable_bytes(manifest.size)}"
 
 
 def _object(manifest: Manifest, place: Place, name: str) -> dict[str, object]:

@@ -228,5 +228,4 @@ def _films(films: list[Object], subtitles: list[Object]) -> Iterator[tuple[Objec
 def hosts(bucket: Bucket) -> tuple[str, ...]:
     """Where URLs for viewing lead."""
     url = bucket.view_url("x")
-    host = urlsplit(url).hostname if url else None
-    return (host,) if host else ()
+    return (urlsplit(url).netloc.rpartition("@")[2],) if url else ()

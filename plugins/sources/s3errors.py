@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sightsound.errors import SightsoundError
+from sightsound.errors import MediaError, SightsoundError
 
 PUBLIC = "for a public bucket add --option no_sign_request=yes"
 CREDENTIALS = f"set AWS_PROFILE, or add --option profile=NAME; {PUBLIC}"
@@ -32,13 +32,18 @@ def explained(kind: type[SightsoundError], place: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise kind(_refusal(error.response, place)) from error
+        raise kind(_brief(kind, _refusal(error.response, place), place)) from error
     except Boto3Error as error:  # an upload's, around what S3 answered
         cause = error.__context__
         said = _refusal(cause.response, place) if isinstance(cause, ClientError) else _trouble(cause or error, place)
-        raise kind(said) from error
+        raise kind(_brief(kind, said, place)) from error
     except (BotoCoreError, HTTPClientError) as error:
-        raise kind(_trouble(error, place)) from error
+        raise kind(_brief(kind, _trouble(error, place), place)) from error
+
+
+def _brief(kind: type[SightsoundError], said: str, place: str) -> str:
+    """What is said of an item is shown beside its address, which is not said twice."""
+    return said.removeprefix(f"{place}: ") if issubclass(kind, MediaError) else said
 
 
 def code_of(error: Any) -> str:
@@ -50,13 +55,14 @@ def _refusal(response: dict[str, Any], place: str) -> str:
     code = str(response.get("Error", {}).get("Code", ""))
     about = response.get("ResponseMetadata", {})
     status = int(about.get("HTTPStatusCode", 0))
+    answer = f"{status} {code}" if code != str(status) else code
     region = about.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
     if code in REFUSED:
         return f"{place}: {REFUSED[code]} ({code}); or {CREDENTIALS}"
     if code == "NoSuchBucket":
         return f"There is no bucket {place.split('/')[2]}: look at its name, and at --option endpoint=URL"
     if code in GONE:
-        return f"{place} is no longer there"
+        return f"{place} is not there (any more)"
     if code in ("PreconditionFailed", "412"):
         return f"{place} changed while it was read; index again to read it as it is now"
     if code == "InvalidObjectState":
@@ -67,8 +73,8 @@ def _refusal(response: dict[str, Any], place: str) -> str:
     if status == 403:
         return f"Access to {place} is denied ({code}). Ask for s3:ListBucket and s3:GetObject, or {CREDENTIALS}"
     if status >= 500 or code in ("SlowDown", "Throttling", "ThrottlingException", "RequestTimeout"):
-        return f"{place}: S3 answers {status} {code}, several times over; try again later, items with --retry"
-    return f"{place}: S3 answers {status} {code}; look at the address and the options"
+        return f"{place}: S3 answers {answer}, several times over; try again later, items with --retry"
+    return f"{place}: S3 answers {answer}; look at the address and the options"
 
 
 def _trouble(error: BaseException, place: str) -> str:

@@ -226,8 +226,8 @@ def text(said: Any, path: str) -> str:
 
 
 def own_host(name: str, usual: str) -> tuple[str, ...]:
-    """The host of an API that a setting points elsewhere: its pictures lie there too."""
-    host = urlsplit(setting(name)).hostname or ""
+    """The host, with its port, of an API that a setting points elsewhere: its pictures lie there too."""
+    host = urlsplit(setting(name)).netloc.rpartition("@")[2]
     return (host,) if host and host != usual else ()
 
 

@@ -72,7 +72,7 @@ def _in_parallel(
         try:
             for path in files:
                 key = prefix + path.relative_to(folder).as_posix()
-                waiting.add(pool.submit(_send, path, key, bucket, there.get(key)))
+                waiting.add(pool.submit(send, path, key, bucket, there.get(key)))
                 if len(waiting) >= 2 * AT_ONCE:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     yield from (one.result() for one in done)
@@ -83,7 +83,8 @@ def _in_parallel(
             pool.shutdown(cancel_futures=True)
 
 
-def _send(path: Path, key: str, bucket: Bucket, there: Object | None) -> Sent:
+def send(path: Path, key: str, bucket: Bucket, there: Object | None) -> Sent:
+    """Bring a file into the bucket, unless what is there is as large, and no older or the same."""
     from sightsound.plugins.sources.s3errors import explained
 
     try:

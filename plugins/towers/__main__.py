@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sightsound.errors import SightsoundError, explain
 from sightsound.plugins.towers.exporting import export
-from sightsound.plugins.towers.exports import REFUSED
+from sightsound.plugins.towers.exports import NOT_NOW, REFUSED
 from sightsound.plugins.towers.sets import resolve
 
 
@@ -19,7 +19,7 @@ def main(name: str, argument: str, which: str, precision: str, folder: str) -> N
         sys.exit(REFUSED)
     except Exception as error:
         print(explain(error)[:500], file=sys.stderr)
-        sys.exit(1)
+        sys.exit(NOT_NOW if isinstance(error, (OSError, MemoryError)) else 1)
 
 
 if __name__ == "__main__":

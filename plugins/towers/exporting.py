@@ -52,7 +52,7 @@ def export(model: Model, which: Which, precision: str, folder: Path) -> Manifest
     session = Session(path)
     cosine = float((session.run(given, "query") * truth).sum(axis=1).min())
     if which == "text" and built.recipe and not built.recipe.fixed:
-        cosine = min(cosine, _short_alike(session, built, truth))
+        cosine = min(cosine, _short_alike(session, built, truth, model.prompt("query")))
     if not cosine >= LEAST[precision]:
         raise ExportError(f"its ONNX form gives other vectors than torch: cosine {cosine:.4f}")
     recipe = _write_tokenizer(built, folder) if which == "text" else None
@@ -78,12 +78,12 @@ def _samples(model: Model, which: Which, built: Built) -> list[Any]:
     return [np.stack(pictures).astype(np.uint8)]
 
 
-def _short_alike(session: Session, built: Built, truth: Vectors) -> float:
+def _short_alike(session: Session, built: Built, truth: Vectors, prompt: str) -> float:
     """The least cosine where each text's row is no longer than the text."""
     if built.tokens is None or built.recipe is None:
         return 1.0
     light = Tokenizer(built.tokens, built.recipe)
-    alone = np.concatenate([session.run(list(light([text])), "query") for text in TEXTS])
+    alone = np.concatenate([session.run(list(light([prompt + text])), "query") for text in TEXTS])
     return float((alone * truth).sum(axis=1).min())
 
 

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,10 @@ MODEL = "model.onnx"
 MANIFEST = "manifest.json"
 REFUSED = 3
 """Exit code where it is the model itself that can't be used, by torch neither."""
+
+
+NOT_NOW = 4
+"""Exit code where the machine is the reason, such as a full disk: another time it may do."""
 
 
 class ExportError(Exception):
@@ -87,6 +93,8 @@ def exported(model: Model, which: Which, precision: str, say: Callable[[str], No
     with FileLock(f"{folder}.lock"):
         found = read(folder)
         if found is None:
+            if reason := _given_up(folder):
+                raise ExportError(reason)
             anew = " again: the one in the cache is damaged" if folder.exists() else ", once"
             say(f"Making {model.title} ({which}) ready for this machine{anew}. This takes about a minute.")
             found = _make(model, which, precision, folder)
@@ -105,6 +113,28 @@ def read(folder: Path) -> Export | None:
     return Export(folder, manifest) if whole else None
 
 
+def _give_up(folder: Path, reason: str) -> None:
+    """Keep that these versions of the libraries can't export it: each try takes a minute."""
+    kept = {"versions": _versions(), "reason": reason}
+    Path(f"{folder}.given-up").write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _given_up(folder: Path) -> str:
+    try:
+        kept = json.loads(Path(f"{folder}.given-up").read_text(encoding="utf-8"))
+        return str(kept["reason"]) if kept["versions"] == _versions() else ""
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
+
+
+def _versions() -> list[str]:
+    found = []
+    for name in ("sightsound", "torch", "onnxruntime", "transformers", "open_clip_torch"):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return found
+
+
 def _make(model: Model, which: Which, precision: str, folder: Path) -> Export:
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         made = Path(work) / "made"
@@ -115,7 +145,11 @@ def _make(model: Model, which: Which, precision: str, folder: Path) -> Export:
         if done.returncode or not (made / MANIFEST).is_file():
             lines = (done.stderr or done.stdout).strip().splitlines()
             said = lines[-1] if lines else f"exit code {done.returncode}"
-            raise ModelError(said) if done.returncode == REFUSED else ExportError(said)
+            if done.returncode == REFUSED:
+                raise ModelError(said)
+            if done.returncode == 1:
+                _give_up(folder, said)
+            raise ExportError(said)
         if folder.exists():
             shutil.rmtree(folder)
         made.rename(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from fnmatch import fnmatch
 
@@ -25,6 +26,8 @@ def pull(repository: Repository, weights: Sequence[str], others: Sequence[str] =
 
     if HF_HUB_OFFLINE:
         raise ModelError("HF_HUB_OFFLINE is set, so nothing is fetched. Unset it to pull models")
+    # It says of each try that it broke off; the last one's reason is in the error.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         info = HfApi().model_info(repository.name, revision=repository.revision or None)
         has = {file.rfilename for file in info.siblings or []}

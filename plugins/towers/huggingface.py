@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,14 +95,15 @@ class HuggingFace(Model):
             if len(weights) > 1:
                 (Path(linked) / NAMES[1]).symlink_to(self._file(NAMES[1]))
             try:
-                made, told = kind.from_pretrained(
-                    linked,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    use_safetensors=True,
-                    output_loading_info=True,
-                    dtype="float32",
-                )
+                with _without_bars():
+                    made, told = kind.from_pretrained(
+                        linked,
+                        local_files_only=True,
+                        trust_remote_code=False,
+                        use_safetensors=True,
+                        output_loading_info=True,
+                        dtype="float32",
+                    )
             except Exception as error:  # a stranger's files
                 raise ModelError(f"{self.place.written} can't be loaded: {one_line(error)}") from error
         missing = [key for key in told["missing_keys"] if not (self.sentences and key.startswith("pooler."))]
@@ -124,6 +126,21 @@ class HuggingFace(Model):
         if found is None:
             raise ModelError(f"{self.place.written} lacks {inside}. Take it from where the model is published")
         return found
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """transformers draws a bar while it loads weights, also into a log."""
+    from transformers import utils
+
+    logging: Any = utils.logging
+    drawn = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if drawn:
+            logging.enable_progress_bar()
 
 
 def _features(given: Any) -> Any:

@@ -56,17 +56,19 @@ class Film(Protocol):
 
 def open_film(file: BinaryIO, demuxer: str, library: str) -> Film:
     """Open a film with one of LIBRARIES. demuxer: FFmpeg's name of the container. Raises MediaError."""
+    from sightsound.plugins.video.with_pyav import PyavFilm
+
+    film = PyavFilm(file, demuxer)
+    if library == "pyav" or not film.codec:  # what has no pictures is no film to the others
+        return film
+    file.seek(0)
     if library == "decord":
         from sightsound.plugins.video.with_decord import DecordFilm
 
         return DecordFilm(file)
-    if library == "torchcodec":
-        from sightsound.plugins.video.with_torchcodec import TorchcodecFilm
+    from sightsound.plugins.video.with_torchcodec import TorchcodecFilm
 
-        return TorchcodecFilm(file)
-    from sightsound.plugins.video.with_pyav import PyavFilm
-
-    return PyavFilm(file, demuxer)
+    return TorchcodecFilm(file)
 
 
 def check_size(width: int, height: int) -> None:

@@ -12,6 +12,7 @@ from sightsound.errors import MediaError
 from sightsound.media import Shot
 from sightsound.plugins.image.facts import perceptual_hash
 from sightsound.plugins.video.films import Film, Frame, Picture
+from sightsound.plugins.video.palette import FilmPalette
 from sightsound.plugins.video.shots import CUT, SIDE, Seen, ShotDetector
 from sightsound.types import ShotInput
 
@@ -36,12 +37,14 @@ class Framing:
     """Takes a film's frames in order, and gives the pieces of each shot as soon as they are settled.
 
     side: pixels of the shorter side of the frames to encode. shot: what encoders of shots ask for. begins: the second
-    that frames come from. start: of the shot that is then under way. shots: how many there were.
+    that frames come from. start: of the shot that is then under way. shots: how many there were. palette: of the shots
+    that were given.
     """
 
     def __init__(self, side: int, shot: ShotInput | None, begins: float, start: float, shots: int) -> None:
         self.begins = begins
         self.shots = shots
+        self.palette = FilmPalette()
         self._side = side
         self._small_side = max(SIDE, shot.min_side if shot else 0)
         self._step = 1 / (shot.rate if shot else SHOT_RATE)
@@ -63,16 +66,22 @@ class Framing:
         for seen in self._detector.rest():
             yield from self._settled(seen)
         if self._shot:
-            yield from self._shot.close(max(end, self._shot.last))
+            yield from self._closed(self._shot, max(end, self._shot.last))
 
     def _settled(self, seen: Seen) -> Iterator[Piece]:
         if self._shot is None or seen.begins:
             if self._shot is not None:
-                yield from self._shot.close(seen.seconds)
+                yield from self._closed(self._shot, seen.seconds)
             start, self._resumed = seen.seconds if self._resumed is None else self._resumed, None
             self._shot = _Shot(start, seen.seconds, self._step)
             self.shots += 1
         yield from self._shot.take(seen)
+
+    def _closed(self, shot: _Shot, end: float) -> Iterator[Piece]:
+        for piece in shot.close(end):
+            if isinstance(piece.media, Shot):
+                self.palette.add(piece.media.frames, end - max(shot.start, self.begins))
+            yield piece
 
 
 class _Shot:

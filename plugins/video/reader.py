@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -48,21 +50,31 @@ class FilmReader:
             )
         return f"films need further packages: {EXTRA}"
 
+    def load(self) -> None:
+        """torch takes gigabytes of addresses, and little memory. What is wrong with it is said of each film."""
+        if self.library == "torchcodec":
+            with suppress(Exception):
+                import_module("torchcodec.decoders")
+
     def read(self, file: BinaryIO, item: Item, wanted: Wanted) -> Iterator[Piece | Learnt]:
         from sightsound.plugins.video.containers import container_of
         from sightsound.plugins.video.films import open_film
         from sightsound.plugins.video.framing import Framing, moment
+        from sightsound.plugins.video.palette import glances
+        from sightsound.plugins.video.shots import SIDE
         from sightsound.plugins.video.sounding import heard_and_said
 
         container = container_of(file)
-        film = open_film(file, container.demuxer, self.library or setting("video_reader"))
-        yield Learnt({"format": container.name})
         side = wanted.image.min_side if wanted.image else DEFAULT_SIDE
         if wanted.at is not None:
-            yield moment(film, wanted.at, side)
+            yield moment(open_film(file, container.demuxer, "pyav"), wanted.at, side)
             return
+        film = open_film(file, container.demuxer, self.library or setting("video_reader"))
+        yield Learnt({"format": container.name})
         if film.codec and not wanted.words:
             framing = Framing(side, wanted.shot, *_begun(wanted))
+            for pictures, seconds in glances(film, framing.begins, SIDE) if framing.begins else ():
+                framing.palette.add(pictures, seconds)
             for frame in film.frames(framing.begins):
                 yield from framing.take(frame)
             yield from framing.finish(film.end)
@@ -95,6 +107,7 @@ def _learnt(film: Film, framing: Framing) -> Learnt:
         "codec": film.codec,
         "duration": round(film.end, 3),
         "shots": framing.shots,
+        "palette": framing.palette.colours(),
     }
     return Learnt({name: value for name, value in facts.items() if value}, damage=film.damage)
 

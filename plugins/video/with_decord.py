@@ -21,7 +21,9 @@ class DecordFilm:
             self._reader: Any = decord.VideoReader(_readable(file), ctx=decord.cpu(0))
             height, width, _ = self._reader[0].shape
         except Exception as error:  # decord has an error class of its own, and raises others too
-            raise MediaError(f"decord can't read it: {_line(error)}") from error
+            none = "cannot find video stream" in str(error)
+            why = "it knows no codec of its pictures. Index with --video-reader pyav" if none else _line(error)
+            raise MediaError(f"decord can't read it: {why}") from error
         check_size(width, height)
         self.width, self.height = int(width), int(height)
         self.fps = float(self._reader.get_avg_fps())

@@ -18,6 +18,8 @@ class TorchcodecFilm:
         try:
             decoders: Any = import_module("torchcodec.decoders")
         except (ImportError, RuntimeError, OSError) as error:
+            if "failed to map segment" in str(error):
+                raise MemoryError from error
             raise MediaError(_NO_FFMPEG) from error
         try:
             self._decoder: Any = decoders.VideoDecoder(file, dimension_order="NHWC")

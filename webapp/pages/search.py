@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from sightsound.answers import answer_object
 from sightsound.facets import Counts, facets
 from sightsound.searching import DEPTH, Answer, Hit
 from sightsound.webapp.asking import MOST_LIMIT, AskedPart, Asking, asking_of
 from sightsound.webapp.cards import Card, card_of
+from sightsound.webapp.media import CHIP, media_url
 from sightsound.webapp.narrowing import active, groups_of
 from sightsound.webapp.site import Site, site
 
@@ -23,7 +24,7 @@ WEIGHTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 
 @dataclass(frozen=True)
 class Chip:
-    """A part of the query. item: as `item_object` gives it, or None.
+    """A part of the query. picture: the URL of what it looks like, "" where a sign stands for its kind.
 
     less, more, turned, without: the search with the part lighter, heavier, of the other sign, gone; "" for no further.
     """
@@ -31,7 +32,7 @@ class Chip:
     kind: str
     label: str
     weight: float
-    item: dict[str, object] | None
+    picture: str
     less: str
     more: str
     turned: str
@@ -144,12 +145,20 @@ def _chip(here: Site, asking: Asking, number: int, known: dict[str, dict[str, ob
         kind,
         label,
         part.weight,
-        known.get(part.value) if part.kind == "item" else None,
+        _picture(kind, part, known),
         asking.weighed(number, sign * lighter).url() if lighter else "",
         asking.weighed(number, sign * heavier).url() if heavier else "",
         asking.weighed(number, -part.weight).url(),
         asking.without_part(number).url(),
     )
+
+
+def _picture(kind: str, part: AskedPart, known: dict[str, dict[str, object]]) -> str:
+    if kind not in ("photo", "film"):
+        return ""
+    if part.kind == "upload":
+        return url_for("media.upload_thumb", id=part.value)
+    return media_url(known[part.value], width=CHIP) if part.value in known else ""
 
 
 def _named(here: Site, part: AskedPart, known: dict[str, dict[str, object]]) -> tuple[str, str]:

@@ -89,8 +89,7 @@
   const picture = document.querySelector("img[data-shown]");
   const dead = () => say("The picture can't be shown: its file or its link may be gone.");
   if (picture) {
-    picture.addEventListener("error", dead);
-    if (picture.complete && !picture.naturalWidth) dead();
+    picture.addEventListener("lost", dead);
   }
 
   let wanted = null; // the second to play from once it can be played

@@ -57,12 +57,6 @@
 
   // Pictures that can't be had.
   const lost = (image) => {
-    const tries = Number(image.dataset.tries || 0);
-    if (tries < 3 && image.matches("[data-picture]:not([data-remote])")) { // it may be on its way: 503, come again
-      image.dataset.tries = tries + 1;
-      setTimeout(() => { image.src = image.src; }, 1500 * (tries + 1));
-      return;
-    }
     const card = image.closest(".card");
     if (!card || !image.matches("[data-picture]")) {
       image.classList.add("gone");
@@ -76,9 +70,5 @@
     if (card.classList.contains("sound")) return;
     card.querySelector(".pic").append(note);
   };
-  document.addEventListener("error", (event) => event.target.tagName === "IMG" && lost(event.target), true);
-  const look = (root) => root.querySelectorAll("img").forEach((image) => {
-    if (image.complete && image.naturalWidth === 0 && image.currentSrc) lost(image);
-  });
-  look(document);
+  document.addEventListener("lost", (event) => lost(event.target));
 })();

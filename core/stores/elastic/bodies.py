@@ -41,6 +41,7 @@ BARE: Query = {"_source": False, "stored_fields": "_none_", "track_total_hits": 
 """Hits without what is stored by rows: fetching a thousand then takes a fraction of the time."""
 NOTHING: Query = {"match_none": {}}
 SEEN: Query = {"term": {"seen": True}}
+WELL: Query = {"term": {"state": "ok"}}
 FAILED: Query = {"terms": {"state": ["failed", "stale"]}}
 
 

@@ -182,20 +182,20 @@ def holders(indices: Indices, uris: Sequence[str]) -> set[str]:
 
 def with_content(indices: Indices, contents: Sequence[str], recent: Iterable[str]) -> dict[str, list[Item]]:
     """recent: ids of items that were written since the last refresh and had one of the contents."""
-    query = bodies.all_of(bodies.SEEN, {"term": {"vectors": True}}, bodies.terms("content", contents))
+    query = bodies.all_of(bodies.WELL, {"term": {"vectors": True}}, bodies.terms("content", contents))
     body = {"query": query, "size": bodies.WINDOW, "_source": False}
     ids = {hit["_id"] for hit in hits_of(searched(indices, indices.items, body))} if contents else set()
-    fields = (*documents.RECORD, "content", "seen", "vectors")
+    fields = (*documents.RECORD, "content", "state", "vectors")
     found: dict[str, list[Item]] = {}
     for _, source in sorted(documents_of(indices, ids.union(recent), fields).items()):
-        if source["seen"] and source["vectors"] and source["content"] in contents:
+        if source["state"] == "ok" and source["vectors"] and source["content"] in contents:
             found.setdefault(source["content"], []).append(documents.item_of(source))
     return found
 
 
 def contents_of_sizes(indices: Indices, sizes: Iterable[int]) -> dict[int, list[str]]:
     """Of very many items, not those of all: what is left out is read again, to no harm."""
-    query = bodies.all_of(bodies.SEEN, bodies.terms("bytes", sizes))
+    query = bodies.all_of(bodies.WELL, bodies.terms("bytes", sizes))
     body = {"query": query, "size": bodies.WINDOW, "_source": False, "docvalue_fields": ["bytes", "content"]}
     found: dict[int, set[str]] = {}
     for hit in hits_of(searched(indices, indices.items, body)):

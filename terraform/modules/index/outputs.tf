@@ -1,6 +1,6 @@
 output "run" {
   description = "The command that starts an index run now."
-  value       = "aws batch submit-job --job-name now --job-queue ${aws_batch_job_queue.index.name} --job-definition ${aws_batch_job_definition.index.name}"
+  value       = "aws batch submit-job --region ${data.aws_region.current.name} --job-name now --job-queue ${aws_batch_job_queue.index.name} --job-definition ${aws_batch_job_definition.index.name}"
 }
 
 output "queue" {

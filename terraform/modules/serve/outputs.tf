@@ -14,13 +14,13 @@ output "instance_id" {
 
 output "shell" {
   description = "mode = host: the command that opens a shell there."
-  value       = var.mode == "host" ? "aws ssm start-session --target ${aws_instance.host[0].id}" : null
+  value       = var.mode == "host" ? "aws ssm start-session --region ${data.aws_region.current.name} --target ${aws_instance.host[0].id}" : null
 }
 
 output "forward" {
   description = "mode = host: the command that brings the site to this computer's localhost."
   value = var.mode != "host" ? null : join(" ", [
-    "aws ssm start-session --target ${aws_instance.host[0].id}",
+    "aws ssm start-session --region ${data.aws_region.current.name} --target ${aws_instance.host[0].id}",
     "--document-name AWS-StartPortForwardingSession",
     "--parameters portNumber=${var.port},localPortNumber=${var.port}",
   ])

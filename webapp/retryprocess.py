@@ -1,4 +1,4 @@
-"""Trying again what failed, asked for on the page of the site's state: one at a time, in a process of its own."""
+"""The process that tries again what failed, asked for on the page of the site's state: one at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Progress:
     message: str = ""
 
 
-class Retrying:
+class RetryProcess:
     """The retry that is under way, or the last one. Methods may be called from any thread."""
 
     def __init__(self) -> None:
