@@ -10,6 +10,8 @@ from pathlib import Path
 DATA = "/data"
 SIGHTSOUND = "/opt/sightsound/bin/sightsound"
 NEEDS_NO_DATA = ("", "-h", "--help", "--version", "plugins")
+ON_GPU = ("index", "index-to")
+GPUS = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 
 
 def lacks() -> str:
@@ -28,6 +30,14 @@ def lacks() -> str:
             f" Give it to this user: chown -R {os.getuid()}:{os.getgid()} FOLDER"
         )
     return ""
+
+
+def lacks_gpu(arguments: list[str]) -> str:
+    """What stands against indexing on a GPU, where this is what the image is for; "" where nothing does."""
+    asked = os.environ.get("SIGHTSOUND_DEVICE", "").startswith("cuda") and "--device" not in arguments
+    if not asked or any(path.exists() for path in GPUS):
+        return ""
+    return "no GPU is seen in this container. Run it with one: --gpus all; or without: -e SIGHTSOUND_DEVICE=cpu"
 
 
 def is_away() -> str:
@@ -62,7 +72,11 @@ def is_mounted(folder: str) -> bool:
 
 if __name__ == "__main__":
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    lacking = "" if wanted in NEEDS_NO_DATA else lacks() or (is_away() if wanted == "serve" else "")
+    lacking = "" if wanted in NEEDS_NO_DATA else lacks()
+    if wanted in ON_GPU:
+        lacking = lacking or lacks_gpu(sys.argv)
+    elif wanted == "serve":
+        lacking = lacking or is_away()
     if lacking:
         sys.exit(f"error: {lacking}")
     os.execv(SIGHTSOUND, [SIGHTSOUND, *sys.argv[1:]])

@@ -16,9 +16,12 @@ import pytest
 from elastic_node import Cluster, Node
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from flask import Flask
     from flask.testing import FlaskClient
     from served import Served
+    from terraform_line import Example
 
 KIT = ("entries", "finding", "leaving", "listing", "writing")
 pytest.register_assert_rewrite(*(f"sightsound.testing.{part}" for part in KIT), "local_store", "s3_server", "served")
@@ -106,6 +109,21 @@ def index_whole(line: CommandLine) -> None:
     """The demo photographs, sounds and films, with the encoders that need no download."""
     for table in ("media", "sounds", "films"):
         line("index", MEDIA / f"{table}.csv", "--encoders", "starter")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def terraform_examples(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Future[Example]]:
+    """What becomes of terraform's examples, where a test of this run asks. Begun with the first test."""
+    if not any("example" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        return {}
+    from terraform_line import begun
+
+    base = tmp_path_factory.getbasetemp()
+    together = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "terraform-examples"
+    together.mkdir(exist_ok=True)
+    return begun(together)
 
 
 @pytest.fixture

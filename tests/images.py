@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -120,7 +120,7 @@ class Engine:
         options = [
             *("--detach", "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp"),
             *("--cap-drop", "all", "--security-opt", "no-new-privileges"),
-            *("--network", network, "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"),
+            *("--network", network),
         ]
         if data is not None:
             options += ["--volume", f"{data}:/data"]
@@ -130,20 +130,19 @@ class Engine:
             options += ["--env", f"{name}={value}"]
         if entrypoint:
             options += ["--entrypoint", entrypoint]
-        return Container(self, self._podman("run", *options, image, *map(str, command)).strip())
+        return self.container(image, *command, options=options)
+
+    def container(self, image: str, *command: object, options: Sequence[str]) -> Container:
+        """Start a container with options of `podman run`."""
+        limits = ("--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096")  # not to be raised everywhere
+        return Container(self, self._podman("run", *limits, *options, image, *map(str, command)).strip())
 
     def _make_base(self) -> None:
         if BASE in self._buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
             return
         with tempfile.TemporaryDirectory(dir=self.folder) as made:
             _call("debootstrap", "--variant=minbase", f"--include={INCLUDE}", SUITE, made, *debian_mirror())
-            for unneeded in (
-                "var/cache/apt",
-                "var/lib/apt/lists",
-                "usr/share/doc",
-                "usr/share/man",
-                "usr/share/locale",
-            ):
+            for unneeded in UNNEEDED:
                 shutil.rmtree(Path(made) / unneeded, ignore_errors=True)
             working = self._buildah("from", "scratch").strip()
             self._buildah("add", "--quiet", working, made, "/")

@@ -1,4 +1,8 @@
-"""Terraform against a moto server: the command, its provider, and each example applied and destroyed once."""
+"""Terraform against a moto server: the command, its provider, and each example applied and destroyed once.
+
+The provider waits for minutes, by the clock, on what a cloud needs time for and moto does not. So the examples are
+begun with the first test of a run, beside each other and beside other tests.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +26,10 @@ import boto3
 import pytest
 from conftest import ROOT
 from fault_proxy import self_signed
+from filelock import FileLock
 
 TERRAFORM = ROOT / "terraform"
+EXAMPLES = sorted(folder.name for folder in (TERRAFORM / "examples").iterdir())
 REGION = "eu-central-1"
 ACCOUNT = "123456789012"
 CANARY = "canary-secret-that-no-plan-and-no-state-may-hold"
@@ -133,7 +140,7 @@ class Example:
     second: Ran = Ran(-1, "not run")
     left: list[str] = field(default_factory=list)
     snapshots: int = 0
-    error: BaseException | None = None
+    error: str = ""
 
 
 @contextmanager
@@ -142,7 +149,8 @@ def moto() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", "import sys; from moto.server import main; main(sys.argv[1:])"]
+    program = "import sys; from moto.server import main; main(sys.argv[1:])"
+    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-c", program]  # ends with the tests, however they end
     server = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port)],
         stdout=subprocess.DEVNULL,
@@ -225,25 +233,42 @@ def certificate(folder: Path) -> tuple[bytes, bytes]:
     return private, begin + public
 
 
+def begun(together: Path) -> dict[str, Future[Example]]:
+    """What becomes of each example. Processes that name the same folder share the work: each example is run by one."""
+    pool = ThreadPoolExecutor(len(EXAMPLES))
+    return {name: pool.submit(_once, name, together) for name in EXAMPLES}
+
+
+def _once(name: str, together: Path) -> Example:
+    kept = together / f"{name}.json"
+    with FileLock(together / f"{name}.lock", poll_interval=0.5):
+        if not kept.exists():
+            kept.write_text(json.dumps(asdict(applied_and_destroyed(name, together / name))))
+    found = json.loads(kept.read_text())
+    return Example(**{**found, "second": Ran(**found["second"])})
+
+
 def applied_and_destroyed(name: str, to: Path) -> Example:
     """Plan, apply, a second plan, destroy; against a moto of its own."""
     found = Example(name)
     try:
-        with moto() as url:
+        with moto() as url, ThreadPoolExecutor(1) as beside:
             folder = Folder(copied(to, url) / "examples" / name, url)
             (folder.path / "terraform.tfvars.json").write_text(json.dumps(variables(name, folder.path, url)))
             folder.must("init")
             folder.must("plan", "-out=plan", "-parallelism=30")
-            found.plan = json.loads(folder.must("show", "-json", "plan"))
+            plan = beside.submit(folder.must, "show", "-json", "plan")
             folder.must("apply", "-parallelism=30", "plan")
-            found.state = json.loads(folder.must("show", "-json"))
+            state = beside.submit(folder.must, "show", "-json")
             found.second = folder("plan", "-detailed-exitcode", "-parallelism=30")
-            folder.must("destroy", "-auto-approve", "-parallelism=30")
+            found.plan, found.state = json.loads(plan.result()), json.loads(state.result())
+            # The second plan has just seen that all is as the state says.
+            folder.must("destroy", "-auto-approve", "-refresh=false", "-parallelism=30")
             found.left = _left(url)
             owned = client("ec2", url).describe_snapshots(OwnerIds=[ACCOUNT])["Snapshots"]
             found.snapshots = sum("ami-" not in one.get("Description", "") for one in owned)
     except BaseException as error:
-        found.error = error
+        found.error = f"{type(error).__name__}: {error}"
     return found
 
 

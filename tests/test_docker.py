@@ -200,6 +200,15 @@ def test_without_the_model(images: Engine, indexer: str, site: str, sightsound: 
         container.wait_until_healthy()
 
 
+def test_without_a_gpu_where_one_is_asked_for(images: Engine, indexer: str, tmp_path: Path) -> None:
+    assert "SIGHTSOUND_DEVICE=cuda" in DOCKERFILE.partition(" AS gpu\n")[2].partition("\nFROM ")[0]
+    how: dict[str, Any] = {"data": volume(tmp_path / "data"), "mounts": {"/media": PHOTOS}}
+    line = refused(images.run(indexer, "index", "/media/cat.jpg", environment={"SIGHTSOUND_DEVICE": "cuda"}, **how))
+    assert "no GPU" in line and "--gpus all" in line
+    ended = images.run(indexer, "index", "/media/cat.jpg", environment={"SIGHTSOUND_DEVICE": "cpu"}, **how)
+    assert ended.code == 0, ended.err
+
+
 def test_an_image_says_what_it_is(images: Engine, indexer: str, site: str) -> None:
     for image in (indexer, site):
         config = images.config(image)

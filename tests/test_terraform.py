@@ -8,31 +8,20 @@ from __future__ import annotations
 import copy
 import subprocess
 from base64 import b64decode, b64encode
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from terraform_line import CANARY, TERRAFORM, Example, applied_and_destroyed, resources, terraform
+from terraform_line import CANARY, EXAMPLES, TERRAFORM, Example, resources, terraform
 from terraform_policy import breaches
 
-EXAMPLES = sorted(folder.name for folder in (TERRAFORM / "examples").iterdir())
 MACHINES = {"smallest": 1, "batch": 1, "existing-elasticsearch": 1, "full": 3}
 
 
-@pytest.fixture(scope="session")
-def started(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[Example]]:
-    """All examples, each against its own server: most of the time is waiting, so they go beside each other."""
-    terraform()
-    pool = ThreadPoolExecutor(len(EXAMPLES))
-    folder = tmp_path_factory.mktemp("terraform")
-    return {name: pool.submit(applied_and_destroyed, name, folder / name) for name in EXAMPLES}
-
-
 @pytest.fixture(params=EXAMPLES)
-def example(request: pytest.FixtureRequest, started: dict[str, Future[Example]]) -> Example:
-    found = started[request.param].result()
-    if found.error:
-        raise found.error
+def example(request: pytest.FixtureRequest, terraform_examples: dict[str, Future[Example]]) -> Example:
+    found = terraform_examples[request.param].result()
+    assert not found.error, found.error
     return found
 
 

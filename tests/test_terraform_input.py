@@ -1,15 +1,17 @@
-"""Wrong variables of the modules are refused before anything is made, each with its message."""
+"""Wrong variables of the modules are refused before anything is made, each with its message.
+
+Terraform looks at variables before all else. Here a module is its variables.tf alone, which needs no provider.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hcl2
 import pytest
-from terraform_line import TERRAFORM, Folder, copied, moto
+from terraform_line import TERRAFORM, Folder, copied
 
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:one-aaaaaa"
 ES = {"url": "https://es.example.org:9200", "api_key_secret_arn": ARN}
@@ -133,19 +135,13 @@ WRONG: dict[str, list[dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with moto() as url:
-        folder = copied(tmp_path_factory.mktemp("modules") / "terraform", url)
-        (folder / "url").write_text(url)
-        yield folder
-
-
 @pytest.fixture(params=sorted(BASE))
-def module(request: pytest.FixtureRequest, modules: Path) -> Folder:
-    found = Folder(modules / "modules" / request.param, (modules / "url").read_text())
-    found.must("init")
-    return found
+def module(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    whole = copied(tmp_path / "terraform", "") / "modules" / request.param
+    for path in whole.iterdir():
+        if path.name != "variables.tf":
+            path.unlink()
+    return Folder(whole, "")
 
 
 def said(module: Folder, given: dict[str, Any]) -> tuple[int, set[str]]:
@@ -176,6 +172,10 @@ def test_each_wrong_variable_is_refused_with_its_message(module: Folder) -> None
         assert code == 1
         heard |= {(name, message) for name, message in wanted if message in complaints}
     assert wanted - heard == set(), "no test gives these variables a wrong value, or they have no message"
+
+
+def test_right_variables_are_taken(module: Folder) -> None:
+    assert said(module, {}) == (0, set())
 
 
 def test_messages_begin_with_the_variable(module: Folder) -> None:
