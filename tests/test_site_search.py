@@ -250,7 +250,7 @@ def test_with_nothing_asked_the_newest_and_examples_are_shown(client: FlaskClien
         ("/?date=soon", 400, "is not a date"),
         (f"/?part=upload:1:{'0' * 64}", 404, "upload"),
         ("/?part=item:1:" + "0" * 32, 404, "0" * 32),
-        ("/nowhere", 404, "not found"),
+        ("/nowhere", 404, "There is nothing at this address"),
     ],
 )
 def test_errors_are_pages_of_the_right_status(client: FlaskClient, url: str, status: int, said: str) -> None:
