@@ -251,6 +251,14 @@ def test_signing_out_forgets_the_key(locked: FlaskClient) -> None:
     assert locked.get("/").status_code == 303
 
 
+def test_headers_of_secure_origins_are_not_sent_where_browsers_complain_of_them(demo: CommandLine) -> None:
+    client = site_of(demo, api_key=KEY, hosts=("photos.example",)).test_client()
+    opener = "Cross-Origin-Opener-Policy"
+    assert opener in client.get("/sign-in").headers
+    assert opener in client.get("/sign-in", base_url="https://photos.example").headers
+    assert opener not in client.get("/sign-in", base_url="http://photos.example").headers
+
+
 def test_where_there_is_no_key_nobody_is_signed_out(client: FlaskClient) -> None:
     assert "Sign out" not in client.get("/").text
 

@@ -35,6 +35,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-cache",
 }
+TRUSTED_ONLY = ("Cross-Origin-Opener-Policy", "Clear-Site-Data")
+"""Headers that browsers take from HTTPS and from their own machine only; elsewhere they complain of them."""
 BARE_POLICY = "default-src 'none'; frame-ancestors 'none'"
 """The content security policy of what is no page."""
 
@@ -111,9 +113,13 @@ def _unanswered(*answer: Any) -> Any:
 
 def _is_our_name(hosts: Iterable[str]) -> bool:
     """A page of another name may have been led to this address (DNS rebinding): only known names are answered."""
+    return _name() in {*LOOPBACK, *(host.lower().strip("[]") for host in hosts)}
+
+
+def _name() -> str | None:
+    """The name that the request is for; None where it is no name."""
     written = request.environ.get("HTTP_HOST", "")
-    name = urlsplit(f"//{written}").hostname if host_is_trusted(written) else None
-    return name in {*LOOPBACK, *(host.lower().strip("[]") for host in hosts)}
+    return urlsplit(f"//{written}").hostname if host_is_trusted(written) else None
 
 
 def _check_origin() -> None:
@@ -160,6 +166,9 @@ def _with_headers(response: Response) -> Response:
     if "Content-Security-Policy" not in response.headers:
         page = response.mimetype == "text/html"
         response.headers["Content-Security-Policy"] = policy(_view_hosts()) if page else BARE_POLICY
+    if not request.is_secure and _name() not in LOOPBACK:
+        for name in TRUSTED_ONLY:
+            response.headers.remove(name)
     return response
 
 
