@@ -5,8 +5,9 @@ Query vectors are never summed. Each candidate is scored on every part of the qu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sightsound.calibration import Key
 from sightsound.chance import Calibration, confidence, of_normal
@@ -16,7 +17,8 @@ from sightsound.types import Medium, SegmentKind
 UNMEASURED = of_normal(0.15, 0.1, 100, measured=False)
 """For a space that was never calibrated: about what text and picture models give unrelated things."""
 SAME = 0.995
-"""The cosine from which two pictures or two sounds are taken for copies of one another."""
+"""The cosine from which two pictures or two sounds are taken for copies of one another, in every space that has both:
+in one alone they may only be of one class."""
 COPY = 12.0
 """What a copy scores at least, standardised: no likeness in another space comes before the thing itself."""
 
@@ -29,7 +31,7 @@ class Match:
     """How well a segment answers a part. field: the space, or the text field that held the words.
 
     score: raw, a cosine or a share of the words. standardised: as `Calibration.standardise` gives it. measured: whether
-    that rests on enough to tell a confidence.
+    that rests on enough to tell a confidence. own: whether the part and the segment are of one medium, and no words.
     """
 
     segment_id: str
@@ -37,6 +39,7 @@ class Match:
     score: float
     standardised: float
     measured: bool
+    own: bool = False
 
     @property
     def confidence(self) -> float | None:
@@ -72,10 +75,9 @@ def matches(
     for scored in found:
         background = calibrations.get((field_name, medium, kind or scored.kind), UNMEASURED)
         standardised = background.standardise(scored.score, counts.get((field_name, kind or scored.kind), 1), fields)
-        if scored.score >= SAME and medium != "text" and MEDIUM_OF.get(scored.kind) == medium:
-            standardised = max(standardised, COPY)
         shown = scored.kind if kind else field_name
-        match = Match(scored.segment_id, shown, scored.score, standardised, background.measured)
+        own = medium != "text" and MEDIUM_OF.get(scored.kind) == medium
+        match = Match(scored.segment_id, shown, scored.score, standardised, background.measured, own)
         made.append((scored.item_id, match))
     return made
 
@@ -90,8 +92,12 @@ def fuse(answered: Sequence[tuple[float, Iterable[tuple[str, Match]]]], among: I
     """
     candidates = {item_id: Candidate(item_id) for item_id in among}
     wanted = sum(weight for weight, _ in answered if weight > 0)
-    for number, (weight, found) in enumerate(answered):
+    for number, (weight, matched) in enumerate(answered):
+        found = list(matched)
+        copies = _copies(match for _, match in found if match.own)
         for item_id, match in found:
+            if copies and match.own and match.segment_id in copies:
+                match = replace(match, standardised=max(match.standardised, COPY))
             if item_id in candidates:
                 _keep_best(candidates[item_id], number, match, shown=weight > 0)
         scores = [c.best[number].standardised for c in candidates.values() if number in c.best]
@@ -105,6 +111,15 @@ def fuse(answered: Sequence[tuple[float, Iterable[tuple[str, Match]]]], among: I
             known = [candidate.best[n].measured for n, (w, _) in enumerate(answered) if w > 0 and n in candidate.best]
             candidate.confidence = confidence(candidate.total) if all(known) else None
     return sorted(candidates.values(), key=lambda candidate: (-candidate.total, candidate.item_id))
+
+
+def _copies(found: Iterable[Match]) -> Collection[str]:
+    """Ids of the segments that are copies of a part, by what they scored on it in spaces of their own medium."""
+    best: dict[str, dict[str, float]] = defaultdict(dict)
+    for match in found:
+        scores = best[match.segment_id]
+        scores[match.field] = max(match.score, scores.get(match.field, -1.0))
+    return {segment_id for segment_id, scores in best.items() if min(scores.values()) >= SAME}
 
 
 def _keep_best(candidate: Candidate, number: int, match: Match, shown: bool) -> None:

@@ -22,7 +22,7 @@ QUERIES = {
     "a picture finds a moment": (["--image", PHOTOS / "petra.jpg", "--kind", "film"], "made_wonders.mp4"),
     "words find what was said": (["zeppelin", "--kind", "film"], "made_reef.mp4"),
     "words find a sound": (["a dog barking", "--kind", "sound"], "bark.ogg"),
-    "a sound finds sounds": (["--sound", SOUNDS / "frogs.ogg", "--kind", "sound"], "frogs.ogg"),
+    "a sound finds sounds": (["--sound", SOUNDS / "music_japan.ogg", "--kind", "sound"], "music_japan.ogg"),
     "a sound finds a film": (["--sound", SOUNDS / "music_japan.ogg", "--kind", "film"], "made_animals.mp4"),
     "a clip finds films": (["--clip", MEDIA / "films" / "made_drums.mp4", "--kind", "film"], "made_drums.mp4"),
     "one is followed by another": (

@@ -16,10 +16,19 @@
   const lost = (image) => image.dispatchEvent(new CustomEvent("lost", { bubbles: true }));
   const pause = (seconds) => new Promise((done) => { setTimeout(done, 1000 * seconds); });
 
+  const asking = new WeakMap(); // the address that a picture is asked for at: an error may come when that has begun
+
   async function again(image) {
     const { href: url, origin } = new URL(address(image), location.href);
+    if (asking.get(image) === url) return;
     if (origin !== location.origin || image.dataset.asked === url) return lost(image);
     image.dataset.asked = url; // the second time that it fails it is lost
+    asking.set(image, url);
+    await ask(image, url);
+    if (asking.get(image) === url) asking.delete(image);
+  }
+
+  async function ask(image, url) {
     for (let tries = 0; tries < MOST && image.isConnected; tries += 1) {
       const answer = await fetch(url, { method: "HEAD" }).catch(() => null);
       if (!shows(image, url)) return; // by now it is to show another
