@@ -117,7 +117,7 @@ def main() -> None:
     work = Path(tempfile.gettempdir()) / "sightsound-benchmarks"
     rows = [*start.measure(), *knn.measure(100_000, work), *indexing.measure(1_000, work)]
     rows += memory.measure((1_000, 10_000), work)
-    rows += sound.measure(240, work)
+    rows += sound.measure(480, work)
     rows += film.measure(15, 10_000, work)
     rows += s3.measure(1_000, 100_000, work)
     rows += serving.measure(100_000, work)
