@@ -53,7 +53,7 @@ def colours_of(facts: Mapping[str, Any]) -> list[str]:
     Shades of one name count together. Nothing for facts without a palette, or with one that makes no sense.
     """
     shares: dict[str, float] = {}
-    for rgb, share in _palette(facts):
+    for rgb, share in palette_of(facts):
         name = colour_name(rgb)
         shares[name] = shares.get(name, 0.0) + share
     return sorted((name for name, share in shares.items() if share >= LEAST_SHARE), key=lambda name: -shares[name])
@@ -70,7 +70,8 @@ def orientation_of(facts: Mapping[str, Any]) -> str:
     return "landscape" if width > height else "portrait"
 
 
-def _palette(facts: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+def palette_of(facts: Mapping[str, Any]) -> Iterable[tuple[str, float]]:
+    """(`#rrggbb`, its share) of the colours in a palette, without what makes no sense."""
     palette = facts.get("palette")
     for colour in palette if isinstance(palette, list) else ():
         match colour:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import threading
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
+from sightsound.recent import Recent
 from sightsound.types import Item, Segment
 
 ROUNDED = 0.01
@@ -22,8 +21,7 @@ class Frames:
 
     def __init__(self, segments: Callable[[str], Iterable[Segment]]) -> None:
         self._segments = segments
-        self._known: OrderedDict[tuple[str, str, str], Shots] = OrderedDict()
-        self._guard = threading.Lock()
+        self._known = Recent[tuple[str, str, str], Shots](FILMS)
 
     def nearest(self, item: Item, at: float) -> float | None:
         """The second that is shown for the second `at` of a film: the nearest whole one within its shot, or the middle
@@ -42,14 +40,9 @@ class Frames:
 
     def _shots(self, item: Item) -> Shots:
         key = item.id, item.revision, item.content
-        with self._guard:
-            shots = self._known.pop(key, None)
-        if shots is None:
+        if (shots := self._known.get(key)) is None:
             shots = shots_of(self._segments(item.id))
-        with self._guard:
-            self._known[key] = shots
-            while len(self._known) > FILMS:
-                self._known.popitem(last=False)
+            self._known.keep(key, shots)
         return shots
 
 

@@ -5,8 +5,6 @@ Nothing but the collection's own vectors is needed: any encoder that reads words
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +13,7 @@ from sightsound import calibration
 from sightsound.chance import confidence
 from sightsound.encoders import ChosenEncoder, EncoderSet, check_fingerprint
 from sightsound.fusing import UNMEASURED
+from sightsound.recent import Recent
 from sightsound.stores.base import Collection
 from sightsound.types import Segment, Vectors
 
@@ -42,6 +41,8 @@ SURE = 0.6
 
 MODELS = 4
 """Whose vectors of the words are kept."""
+_made: Recent[tuple[str, str], dict[str, Vectors]] = Recent(MODELS)
+"""By model, not by encoder: one that is kept would keep its weights too."""
 
 
 def heard(collection: Collection, encoders: EncoderSet, segments: Sequence[Segment]) -> dict[str, str]:
@@ -57,7 +58,7 @@ def heard(collection: Collection, encoders: EncoderSet, segments: Sequence[Segme
         if not held & {space.name for space in encoder.spec.spaces}:
             continue
         check_fingerprint(collection, encoder)
-        for space, words in _words.by_space(encoder).items():
+        for space, words in _by_space(encoder).items():
             background = calibrations.get((space, "text", "sound"), UNMEASURED)
             for id, vector in collection.vectors(space, ids).items():
                 scores = words @ vector
@@ -68,28 +69,13 @@ def heard(collection: Collection, encoders: EncoderSet, segments: Sequence[Segme
     return {id: word for id, (_, word) in best.items()}
 
 
-class _Words:
-    """The words' vectors by model, not by encoder: one that is kept would keep its weights too."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._made: OrderedDict[tuple[str, str], dict[str, Vectors]] = OrderedDict()
-
-    def by_space(self, encoder: ChosenEncoder) -> dict[str, Vectors]:
-        """float32 (n, dims) for each space."""
-        key = encoder.key, encoder.loaded.fingerprint
-        with self._guard:
-            made = self._made.pop(key, None)
-        if made is None:
-            made = _encoded(encoder)
-        with self._guard:
-            self._made[key] = made
-            while len(self._made) > MODELS:
-                self._made.popitem(last=False)
-        return made
-
-
-_words = _Words()
+def _by_space(encoder: ChosenEncoder) -> dict[str, Vectors]:
+    """The words' vectors, float32 (n, dims) for each space."""
+    key = encoder.key, encoder.loaded.fingerprint
+    if (made := _made.get(key)) is None:
+        made = _encoded(encoder)
+        _made.keep(key, made)
+    return made
 
 
 def _encoded(encoder: ChosenEncoder) -> dict[str, Vectors]:

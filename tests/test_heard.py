@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
-from sightsound import EncoderSpec, Space, TextInput
+from sightsound import EncoderSpec, Space, TextInput, heard
 from sightsound.encoders import ChosenEncoder
-from sightsound.heard import MODELS, WORDS, _Words
+from sightsound.heard import MODELS, WORDS
+from sightsound.recent import Recent
 
 
 class Model:
@@ -30,14 +32,16 @@ def chosen(model: Model) -> ChosenEncoder:
     return ChosenEncoder("tests", spec)
 
 
-def test_another_model_has_words_of_its_own_and_the_old_one_goes() -> None:
-    words, models = _Words(), [Model(number) for number in range(MODELS + 2)]
+def test_another_model_has_words_of_its_own_and_the_old_one_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: Recent[tuple[str, str], Any] = Recent(MODELS)
+    monkeypatch.setattr(heard, "_made", kept)
+    models = [Model(number) for number in range(MODELS + 2)]
     for model in models:
         for _ in range(2):
-            made = words.by_space(chosen(model))["words"]
+            made = heard._by_space(chosen(model))["words"]
             assert made.shape == (len(WORDS), 16) and int(made[0].argmax()) == model.number
         assert model.asked == 1
-    assert len(words._made) == MODELS
+    assert len(kept) == MODELS
     last = weakref.ref(models[-1])
     del model
     models.clear()

@@ -15,14 +15,13 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import Error, RequestEntityTooLarge
 
+from sightsound.webapp.queue import AGAIN_AFTER
 from sightsound.webapp.rates import client_of
 
 MOST_OF_A_CLIENT = 128
 """Requests of one client that may be under way or wait: what browsers ask for at once through a proxy of HTTP/2."""
 CONNECTIONS_OF_A_CLIENT = 100
 """Open connections from one address that is not this machine, where no proxy stands before the site."""
-AGAIN_AFTER = 2
-"""Seconds after which one who was sent away may come again."""
 CROWDED = (
     f"HTTP/1.1 429 Too Many Requests\r\nRetry-After: {AGAIN_AFTER}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 ).encode()

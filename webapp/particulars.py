@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from sightsound.amounts import readable_bytes
+from sightsound.colours import palette_of
 from sightsound.moments import clock
 from sightsound.types import FILE_LAYER, Item, Metadata
 
@@ -81,19 +81,10 @@ class Swatch:
 
 def palette_shown(one: Item) -> list[Swatch]:
     """The palette side by side, each as wide as its share; only what is a colour."""
-    known = one.facts.get("palette")
-    colours = [
-        (pair[0], float(pair[1]))
-        for pair in (known if isinstance(known, list) else ())
-        if isinstance(pair, list) and len(pair) == 2 and _is_colour(pair[0]) and isinstance(pair[1], int | float)
-    ]
+    colours = list(palette_of(one.facts))
     whole, left, made = sum(share for _, share in colours) or 1.0, 0.0, []
     for colour, share in colours:
         width = 100 * share / whole
         made.append(Swatch(colour, share, round(left, 2), round(width, 2)))
         left += width
     return made
-
-
-def _is_colour(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch("#[0-9a-f]{6}", value) is not None

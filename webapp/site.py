@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -16,6 +15,7 @@ from sightsound.encoders import EncoderSet, of_collection
 from sightsound.errors import Busy, SightsoundError
 from sightsound.frames import Frames
 from sightsound.opening import SOURCES, Sources, open_store
+from sightsound.recent import Recent
 from sightsound.registry import Registry, registry
 from sightsound.searching import Answer, FilePart, Part, Query, ReadPart, read_part, search
 from sightsound.showing import Showing, preview_cache
@@ -51,7 +51,7 @@ class Site:
         self._view_hosts: tuple[Sources, tuple[str, ...]] | None = None
         self._reading = threading.Semaphore(cores())
         self._to_read = threading.Semaphore(cores() + READ_WAITING)
-        self._read_parts: OrderedDict[object, tuple[EncoderSet, ReadPart]] = OrderedDict()
+        self._read_parts: Recent[object, tuple[EncoderSet, ReadPart]] = Recent(READ_PARTS)
         self._showing: Showing | None = None
         self.retrying = RetryProcess()
         self.frames = Frames(lambda id: self.collection.segments([id]).get(id, ()))
@@ -120,15 +120,11 @@ class Site:
                     made = self._read_before(key) or read_part(self.registry, self.collection, encoders, part)
             finally:
                 self._to_read.release()
-        with self._guard:
-            self._read_parts[key] = encoders, made  # with its encoders, so that no others get their id
-            while len(self._read_parts) > READ_PARTS:
-                self._read_parts.popitem(last=False)
+        self._read_parts.keep(key, (encoders, made))  # with its encoders, so that no others get their id
         return replace(made, weight=part.weight)
 
     def _read_before(self, key: object) -> ReadPart | None:
-        with self._guard:
-            known = self._read_parts.pop(key, None)
+        known = self._read_parts.get(key)
         return known[1] if known else None
 
     @property
