@@ -193,10 +193,11 @@ def test_a_picture_that_is_still_being_made_is_shown_once_it_is_there(page: Page
 
     page.route(re.compile("/thumb"), late)
     page.goto("/?q=a+giraffe&kind=photo&limit=3")
-    for picture in page.locator("[data-hit] img").all():
+    for picture in page.locator("[data-hit] img").all()[:3]:  # the next page's may be on their way
         expect(picture).to_have_js_property("complete", True)
         picture.evaluate("image => new Promise((done) => image.naturalWidth ? done() : image.onload = done)")
-    assert len(asked) >= 3 and all("HEAD" in methods and len(methods) > 4 for methods in asked.values())
+        methods = asked[str(picture.evaluate("image => image.currentSrc")).partition("#")[0]]
+        assert "HEAD" in methods and len(methods) > 4
     expect(page.get_by_text("No picture can be shown")).to_have_count(0)
 
 
@@ -286,4 +287,4 @@ def test_both_colour_schemes_are_readable(browser: Browser, whole_site: Served, 
 def test_the_pages_of_the_docs_can_be_taken_anew(browser: Browser, whole_site: Served) -> None:
     picture = take(browser, whole_site, "search-phone")
     assert picture.width == PHONE["width"]
-    assert len(set(picture.convert("RGB").resize((64, 64)).getdata())) > 100
+    assert len(picture.convert("RGB").resize((64, 64)).getcolors(64 * 64) or ()) > 100
