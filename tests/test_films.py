@@ -11,14 +11,16 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 from conftest import MEDIA, PHOTOS, CommandLine
 from made_films import FPS, HEIGHT, WIDTH, Edited, Frames, blocks, colour, cut, dissolved, f1, faded, render, shot, tone
 
 from sightsound import Item, Learnt, Piece, ShotInput, Wanted, file_uri
 from sightsound.colours import colours_of
 from sightsound.media import Begun
+from sightsound.plugins.video import framing
 from sightsound.plugins.video.containers import container_of
-from sightsound.plugins.video.films import open_film
+from sightsound.plugins.video.films import open_film, thumb_of
 from sightsound.plugins.video.reader import FilmReader
 from sightsound.testing import check_reader
 from sightsound.types import ImageInput
@@ -161,6 +163,40 @@ def test_every_library_gives_the_same_frames(turned: int, library: str, tmp_path
         assert mine == pytest.approx(second, abs=1e-3)
         assert picture.shape == other.shape
         assert np.abs(picture.astype(int) - other).mean() < 3
+
+
+@pytest.mark.parametrize("space", [Colorspace.ITU601, Colorspace.ITU709])
+@pytest.mark.parametrize("range_", [ColorRange.MPEG, ColorRange.JPEG])
+@pytest.mark.parametrize("format", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "rgb24"])
+def test_the_detector_sees_what_is_shown(format: str, space: Colorspace, range_: ColorRange, tmp_path: Path) -> None:
+    """Its thumbs, from a few points of the planes, beside the means of the pictures: of the same colours."""
+    colours = [colour(one, 0.2) for one in ((180, 60, 50), (60, 150, 70), (60, 70, 180), (200, 190, 80))]
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "bgr0" if format == "rgb24" else format
+        stream.codec_context.color_range, stream.codec_context.colorspace = range_, space
+        for picture in np.concatenate([*colours, shot("petra", 0.2)]):
+            frame = av.VideoFrame.from_ndarray(picture.astype(np.uint8), "rgb24")
+            made = frame.reformat(format=stream.pix_fmt, dst_colorspace=space, dst_color_range=range_)
+            out.mux(stream.encode(made))
+        out.mux(stream.encode())
+    with path.open("rb") as file:
+        for frame in open_film(file, "matroska", "pyav").frames():
+            far = np.abs(frame.thumb() - thumb_of(frame.rgb(HEIGHT))).mean()
+            assert far < (3 if frame.seconds < 0.79 else 6)  # the photograph has textures
+            assert frame.thumb().shape == (3, 18, 32)
+
+
+def test_few_frames_are_held_however_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With room for none the pictures are made at once, and are the same."""
+    path = render(tmp_path / "film.mp4", cut([shot("cat", 3), shot("petra", 7, "pan"), shot("owl", 0.6)]).frames)
+    held, _, _ = read(path)
+    monkeypatch.setattr(framing, "HELD", 0)
+    at_once, _, _ = read(path)
+    assert [piece.start for piece in held] == [piece.start for piece in at_once] and len(held) >= 6
+    for one, other in zip(held, at_once, strict=True):
+        assert one.kind == "shot" or np.array_equal(one.media, other.media)
 
 
 @pytest.mark.parametrize("library", ["pyav", *OTHERS])

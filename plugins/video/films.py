@@ -13,6 +13,8 @@ from PIL import Image
 from sightsound.errors import MediaError
 
 Picture = npt.NDArray[np.uint8]
+Thumb = npt.NDArray[np.float32]
+"""What the detector of shots sees of a frame: float32 (3, h, w), red, green and blue of 0..255."""
 
 PIXELS = 50_000_000
 """The largest frame that is decoded; 8K, 7680 x 4320, passes."""
@@ -20,6 +22,8 @@ STREAMS = 100
 SECONDS = 100_000.0
 """The longest film that is read, over a day."""
 LIBRARIES = ("pyav", "decord", "torchcodec")
+THUMB = 18
+"""Pixels of the shorter side of a thumb."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,13 @@ class Frame:
     """One frame. seconds: from the start of the film, and more than that of the frame before.
 
     rgb: makes the picture, upright sRGB uint8 (h, w, 3), its shorter side `min_side` pixels or what the film has if
-    that is less. Call it before the next frame is asked for.
+    that is less. thumb: makes the thumb, upright. size: bytes, at the most, that are held as long as the frame is.
     """
 
     seconds: float
     rgb: Callable[[int], Picture]
+    thumb: Callable[[], Thumb]
+    size: int
 
 
 class Film(Protocol):
@@ -91,6 +97,12 @@ def small_enough(picture: Picture, min_side: int) -> Picture:
     if size == (width, height):
         return picture
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+
+
+def thumb_of(picture: Picture) -> Thumb:
+    """The thumb of a picture."""
+    small = small_enough(picture, THUMB)
+    return np.ascontiguousarray(small.transpose(2, 0, 1), np.float32)
 
 
 def clock(seconds: float) -> str:

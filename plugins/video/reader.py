@@ -59,9 +59,8 @@ class FilmReader:
     def read(self, file: BinaryIO, item: Item, wanted: Wanted) -> Iterator[Piece | Learnt]:
         from sightsound.plugins.video.containers import container_of
         from sightsound.plugins.video.films import open_film
-        from sightsound.plugins.video.framing import Framing, moment
+        from sightsound.plugins.video.framing import SIDE, Framing, moment
         from sightsound.plugins.video.palette import glances
-        from sightsound.plugins.video.shots import SIDE
         from sightsound.plugins.video.sounding import heard_and_said
 
         container = container_of(file)

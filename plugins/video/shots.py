@@ -12,17 +12,16 @@ import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import islice
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-SIDE = 36
-"""Pixels of the shorter side of the frames that the detector looks at."""
+from sightsound.plugins.video.films import Thumb
+
 SHORTEST = 0.4
 """Seconds; what is shorter is no shot."""
 CUT = 9.0
@@ -47,40 +46,35 @@ MOVES = (6, 3)
 """How far a camera is followed, in pixels of the thumbs, across and down."""
 STILL = 0.6
 """It moved where the shifted picture differs by less than this share of what the unshifted one does."""
-SETTLED = 0.3
-"""Seconds without a blend after which the last one is over."""
-RATE = 15.0
-"""Frames a second that are looked at for blends."""
+LOOKS = 5
+"""How often in the length of a span a blend over it is looked for."""
+SETTLED = 0.4
+"""Seconds without a blend after which the last one is over; more than lie between looks."""
 FLAT, DARK, LIGHT = 6.0, 24.0, 232.0
 """An empty frame: its spread is less, its mean is below or above."""
 EVEN = 1.5
 """A spread that shows nothing to tell a view by."""
 
-Thumb = npt.NDArray[np.float32]
 _THIRDS = np.full(3, 1 / 3, np.float32)
 
 
 @dataclass
 class Seen:
-    """A frame: its time, its small picture, and whatever the caller hangs on it."""
+    """A frame: its time, its thumb, and whatever the caller hangs on it.
+
+    change: the mean difference from the frame before. changed: the sum of all changes up to this frame.
+    """
 
     seconds: float
-    small: npt.NDArray[np.uint8]
+    thumb: Thumb
     held: Any = None
-    thumb: Thumb = field(init=False)
     change: float = 0.0
+    changed: float = 0.0
     begins: bool = False
-
-    def __post_init__(self) -> None:
-        h, w = self.small.shape[0] // 2 * 2, self.small.shape[1] // 2 * 2
-        blocks = self.small[:h, :w] if min(h, w) else self.small[:1, :1].repeat(2, 0).repeat(2, 1)
-        wide = blocks.astype(np.uint16)
-        rows = wide[::2] + wide[1::2]
-        self.thumb = (rows[:, ::2] + rows[:, 1::2]).astype(np.float32) / np.float32(4)
 
     @cached_property
     def mean(self) -> float:
-        return float(self.thumb.mean())
+        return float(self.thumb.sum()) / self.thumb.size
 
     @cached_property
     def spread(self) -> float:
@@ -90,7 +84,7 @@ class Seen:
     @cached_property
     def grey(self) -> Thumb:
         """The thumb without its colours, and without its mean."""
-        grey: Thumb = self.thumb @ _THIRDS
+        grey: Thumb = _THIRDS @ self.thumb.reshape(3, -1)
         grey -= grey.mean()
         return grey
 
@@ -120,7 +114,7 @@ class ShotDetector:
     def __init__(self) -> None:
         self._waiting: deque[Seen] = deque()
         self._blend: _Blend | None = None
-        self._last_looked = float("-inf")
+        self._looked = dict.fromkeys(SPANS, float("-inf"))
         self._began: float | None = None
         self._only_empty = True
         self._was_empty = False
@@ -129,14 +123,13 @@ class ShotDetector:
         """Frames of which is settled whether a shot begins with them."""
         before = self._waiting[-1] if self._waiting else None
         if before is not None and before.thumb.shape == frame.thumb.shape:
-            frame.change = float(np.abs(frame.thumb - before.thumb).mean())
+            frame.change = difference(frame.thumb, before.thumb)
         elif before is not None:  # the picture changed its size: as good as a cut
             frame.change = 255.0
+        frame.changed = frame.change + (before.changed if before is not None else 0.0)
         self._waiting.append(frame)
         self._look_for_cut()
-        if frame.seconds - self._last_looked >= 1 / RATE - 1e-3:
-            self._last_looked = frame.seconds
-            self._look_for_blend(frame)
+        self._look_for_blends(frame)
         while self._waiting and self._waiting[0].seconds < frame.seconds - SPANS[-1] - 2 * SETTLED:
             yield self._give()
 
@@ -162,26 +155,30 @@ class ShotDetector:
 
     def _look_for_cut(self) -> None:
         """Whether the frame two before the last is the first of a shot."""
-        near = list(islice(reversed(self._waiting), 2 * AROUND + 2))[::-1]
-        if len(near) < AROUND + 2:
+        if len(self._waiting) < AROUND + 2 or self._waiting[-1 - AROUND].change < CUT:
             return
+        near = list(islice(reversed(self._waiting), 2 * AROUND + 2))[::-1]
         place = len(near) - 1 - AROUND
         frame = near[place]
         around = [f.change for f in (*near[max(0, place - AROUND) : place], *near[place + 1 :])]
         usual = sum(around) / len(around)
-        if frame.change < CUT or frame.change < TIMES * usual:
+        if frame.change < TIMES * usual:
             return
         if not frame.empty and not _is_flash(near[max(0, place - AROUND) : place], near[place:]):
             frame.begins = True
             if self._blend is not None and self._blend.middle > frame.seconds - SPANS[-1]:
                 self._blend = None  # what looked like a blend was the cut
 
-    def _look_for_blend(self, last: Seen) -> None:
+    def _look_for_blends(self, last: Seen) -> None:
         self._settle(last.seconds)
-        waiting = list(self._waiting)
-        for span in SPANS:
-            start = bisect_left(waiting, last.seconds - span - 1e-3, key=lambda one: one.seconds)
-            found = _blend_over(span, waiting[start:])
+        for span, looked in self._looked.items():
+            if last.seconds - looked < span / LOOKS - 1e-3:
+                continue
+            self._looked[span] = last.seconds
+            start = bisect_left(self._waiting, last.seconds - span - 1e-3, key=lambda one: one.seconds)
+            if last.changed - self._waiting[start].changed < BLEND:  # the ends differ by no more
+                continue
+            found = _blend_over(span, list(islice(self._waiting, start, None)))
             if found is None:
                 continue
             if self._blend is None or found.strength > self._blend.strength:
@@ -204,19 +201,25 @@ def _blend_over(span: float, frames: list[Seen]) -> _Blend | None:
     first, last = frames[0], frames[-1]
     if len(frames) < POINTS // 2 + 2 or last.seconds - first.seconds < 0.8 * span:
         return None
+    if first.thumb.shape != last.thumb.shape:
+        return None
+    way = (last.thumb - first.thumb).reshape(-1)
+    strength = float(np.abs(way).sum()) / way.size
+    if strength < BLEND or _is_fade(first, last):
+        return None
     if any(one.begins or one.thumb.shape != last.thumb.shape for one in frames):
         return None
-    way = last.thumb - first.thumb
-    strength = float(np.abs(way).mean())
-    if strength < BLEND or _is_fade(first, last) or _same_view(first, last):
-        return None
-    steps = np.unique(np.linspace(1, len(frames) - 2, min(POINTS, len(frames) - 2)).astype(int))
-    between = np.stack([frames[step].thumb for step in steps]) - first.thumb
-    shares = (between * way).sum(axis=(1, 2, 3)) / float((way * way).sum())
-    residues = np.abs(between - shares[:, None, None, None] * way).mean(axis=(1, 2, 3))
+    length, steps = float(way @ way), _steps(len(frames))
+    shares = np.empty(len(steps))
+    for n in _from_middle(len(steps)):  # where something moves it is no blend there
+        between = (frames[steps[n]].thumb - first.thumb).reshape(-1)
+        shares[n] = share = float(between @ way) / length
+        residue = float(np.abs(between - np.float32(share) * way).sum()) / way.size
+        if residue > RESIDUE * strength:
+            return None
     rising = (np.diff(shares) > -0.05).all()
     inside = int(((shares > 0.06) & (shares < 0.94)).sum())
-    if not rising or inside < min(3, len(steps)) or (residues > RESIDUE * strength).any():
+    if not rising or inside < min(3, len(steps)) or _same_view(first, last):
         return None
     largest = float(np.diff([0.0, *shares, 1.0]).max())
     if largest > LARGEST:
@@ -227,11 +230,27 @@ def _blend_over(span: float, frames: list[Seen]) -> _Blend | None:
     return _Blend(strength, middle, last.seconds)
 
 
+@cache
+def _steps(frames: int) -> list[int]:
+    """Which of so many frames are looked at between the first and the last."""
+    return sorted(set(np.linspace(1, frames - 2, min(POINTS, frames - 2)).astype(int).tolist()))
+
+
+@cache
+def _from_middle(count: int) -> list[int]:
+    return sorted(range(count), key=lambda n: abs(2 * n + 1 - count))
+
+
+def difference(one: Thumb, other: Thumb) -> float:
+    """The mean of what they differ by, of 255."""
+    return float(np.abs(one - other).sum()) / one.size
+
+
 def _is_flash(before: list[Seen], after: list[Seen]) -> bool:
     """Whether the film goes on, behind a frame or two, as it was."""
     change = after[0].change
     return any(
-        one.thumb.shape == other.thumb.shape and float(np.abs(one.thumb - other.thumb).mean()) < 0.5 * change
+        one.thumb.shape == other.thumb.shape and difference(one.thumb, other.thumb) < 0.5 * change
         for one in before
         for other in after
     )
@@ -253,9 +272,9 @@ def _same_view(one: Seen, other: Seen) -> bool:
 
 def _has_moved(one: Thumb, other: Thumb) -> bool:
     """Whether the one, shifted, is much more like the other: the camera moved."""
-    height, width = one.shape[:2]
+    height, width = one.shape[1:]
     across, down = min(MOVES[0], width // 3), min(MOVES[1], height // 3)
-    middle = one[down : height - down, across : width - across]
-    shifted = sliding_window_view(other, middle.shape[:2], axis=(0, 1))[: 2 * down + 1, : 2 * across + 1]
-    differences = np.abs(shifted - np.moveaxis(middle, 2, 0)).mean(axis=(2, 3, 4))
+    middle = one[:, down : height - down, across : width - across]
+    shifted = sliding_window_view(other, middle.shape[1:], axis=(1, 2))[:, : 2 * down + 1, : 2 * across + 1]
+    differences = np.abs(shifted - middle[:, None, None]).mean(axis=(0, 3, 4))
     return bool(differences.min() < STILL * differences[down, across])

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import decord
 
 from sightsound.errors import MediaError
-from sightsound.plugins.video.films import Frame, check_size, clock, small_enough
+from sightsound.plugins.video.films import Frame, check_size, clock, small_enough, thumb_of
 
 
 class DecordFilm:
@@ -43,7 +43,7 @@ class DecordFilm:
                 self.damage = f"damaged at {clock(seconds)} ({_line(error)}); what comes after is not read"
                 self.end = seconds
                 return
-            yield Frame(seconds, partial(small_enough, picture))
+            yield Frame(seconds, partial(small_enough, picture), partial(thumb_of, picture), picture.nbytes)
 
 
 def _readable(file: BinaryIO) -> Any:

@@ -13,7 +13,19 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from sightsound.config import cores
 from sightsound.errors import MediaError
-from sightsound.plugins.video.films import SECONDS, STREAMS, Frame, Picture, check_size, clock, reduced
+from sightsound.plugins.video.films import (
+    SECONDS,
+    STREAMS,
+    THUMB,
+    Frame,
+    Picture,
+    Thumb,
+    check_size,
+    clock,
+    reduced,
+    thumb_of,
+)
+from sightsound.plugins.video.glimpse import Glimpse, glimpse, layout
 
 TRIES = 50
 """Errors of the container in a row after which the rest is given up."""
@@ -49,6 +61,7 @@ class PyavFilm:
         self.width = self.height = 0
         self.fps, self.end, self.codec, self.damage = 0.0, 0.0, "", ""
         self._damaged, self._first = 0, 0.0
+        self._glimpse: tuple[tuple[Any, ...], Glimpse | None] = (), None
         self._reformatters: dict[int, tuple[VideoReformatter, VideoReformatter]] = {}
         if self._stream is not None:
             self._look_at(self._stream)
@@ -93,7 +106,8 @@ class PyavFilm:
             last = max(seconds, 0.0)
             if last >= after - 1e-6:
                 check_size(frame.width, frame.height)
-                yield Frame(last, partial(self._rgb, frame))
+                size = 3 * frame.width * frame.height
+                yield Frame(last, partial(self._rgb, frame), partial(self._thumb, frame), size)
         if last < 0:
             raise MediaError(f"no frame of it can be decoded{': ' + self.damage if self.damage else ''}")
         self.end = last + step
@@ -149,6 +163,17 @@ class PyavFilm:
         )
         picture: Picture = np.rot90(small.to_ndarray(), turned)
         return np.ascontiguousarray(picture)
+
+    def _thumb(self, frame: Any) -> Thumb:
+        planes = frame.planes
+        laid = layout(frame, planes)
+        if self._glimpse[0] != laid:
+            self._glimpse = laid, glimpse(frame, self._aspect, colours(frame))
+        seen = self._glimpse[1]
+        if seen is None:
+            return thumb_of(self._rgb(frame, 2 * THUMB))
+        turned = turns(frame)
+        return np.ascontiguousarray(np.rot90(seen(planes), turned, axes=(1, 2))) if turned else seen(planes)
 
     def _note(self, seconds: float, reason: str) -> None:
         self._damaged += 1

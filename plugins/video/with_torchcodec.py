@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, BinaryIO
 
 from sightsound.errors import MediaError
-from sightsound.plugins.video.films import Frame, check_size, clock, small_enough
+from sightsound.plugins.video.films import Frame, check_size, clock, small_enough, thumb_of
 
 
 class TorchcodecFilm:
@@ -52,7 +52,8 @@ class TorchcodecFilm:
             if number == first:
                 self.height, self.width = (int(side) for side in frame.data.shape[:2])
             if seconds >= after - 1e-6:
-                yield Frame(seconds, partial(small_enough, frame.data.numpy()))
+                picture = frame.data.numpy()
+                yield Frame(seconds, partial(small_enough, picture), partial(thumb_of, picture), picture.nbytes)
 
     def _number_at(self, seconds: float, count: int) -> int:
         low, high = 0, count - 1
