@@ -147,9 +147,9 @@ def torchcodec_loads() -> bool:
 OTHERS = ("decord", "torchcodec") if torchcodec_loads() else ("decord",)
 
 
-def frames_of(path: Path, library: str, after: float = 0.0) -> list[tuple[float, Any]]:
+def frames_of(path: Path, library: str, after: float = 0.0, exact: bool = False) -> list[tuple[float, Any]]:
     with path.open("rb") as file:
-        film = open_film(file, container_of(file).demuxer, library)
+        film = open_film(file, container_of(file).demuxer, library, exact)
         return [(frame.seconds, frame.rgb(10_000)) for frame in film.frames(after)]
 
 
@@ -197,6 +197,17 @@ def test_few_frames_are_held_however_large(monkeypatch: pytest.MonkeyPatch, tmp_
     assert [piece.start for piece in held] == [piece.start for piece in at_once] and len(held) >= 6
     for one, other in zip(held, at_once, strict=True):
         assert one.kind == "shot" or np.array_equal(one.media, other.media)
+
+
+def test_a_picture_to_look_at_is_exact_and_one_to_index_all_but(tmp_path: Path) -> None:
+    path = render(tmp_path / "film.mp4", shot("petra", 2, "pan"), options={"preset": "medium", "crf": "34"})
+    indexed, exact = frames_of(path, "pyav"), frames_of(path, "pyav", exact=True)
+    apart = [np.abs(one[1].astype(int) - other[1]).mean() for one, other in zip(indexed, exact, strict=True)]
+    assert 0 < max(apart) < 2
+    with path.open("rb") as file:
+        wanted = Wanted(ImageInput(HEIGHT), at=exact[apart.index(max(apart))][0])
+        (piece,) = FilmReader("decord").read(file, Item(file_uri(path), "film"), wanted)
+    assert isinstance(piece, Piece) and np.array_equal(piece.media, exact[apart.index(max(apart))][1])
 
 
 @pytest.mark.parametrize("library", ["pyav", *OTHERS])

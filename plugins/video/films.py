@@ -31,7 +31,7 @@ class Frame:
     """One frame. seconds: from the start of the film, and more than that of the frame before.
 
     rgb: makes the picture, upright sRGB uint8 (h, w, 3), its shorter side `min_side` pixels or what the film has if
-    that is less. thumb: makes the thumb, upright. size: bytes, at the most, that are held as long as the frame is.
+    that is less. thumb: makes the thumb, upright. size: bytes, about, that are held as long as the frame is.
     """
 
     seconds: float
@@ -60,11 +60,12 @@ class Film(Protocol):
         ...
 
 
-def open_film(file: BinaryIO, demuxer: str, library: str) -> Film:
-    """Open a film with one of LIBRARIES. demuxer: FFmpeg's name of the container. Raises MediaError."""
+def open_film(file: BinaryIO, demuxer: str, library: str, exact: bool = False) -> Film:
+    """Open a film with one of LIBRARIES. demuxer: FFmpeg's name of the container. exact: for pictures that people look
+    at, with PyAV. Raises MediaError."""
     from sightsound.plugins.video.with_pyav import PyavFilm
 
-    film = PyavFilm(file, demuxer)
+    film = PyavFilm(file, demuxer, exact)
     if library == "pyav" or not film.codec:  # what has no pictures is no film to the others
         return film
     file.seek(0)

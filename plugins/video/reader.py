@@ -66,7 +66,7 @@ class FilmReader:
         container = container_of(file)
         side = wanted.image.min_side if wanted.image else DEFAULT_SIDE
         if wanted.at is not None:
-            yield moment(open_film(file, container.demuxer, "pyav"), wanted.at, side)
+            yield moment(open_film(file, container.demuxer, "pyav", exact=True), wanted.at, side)
             return
         film = open_film(file, container.demuxer, self.library or setting("video_reader"))
         yield Learnt({"format": container.name})

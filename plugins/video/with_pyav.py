@@ -55,7 +55,11 @@ def open_container(file: BinaryIO, demuxer: str) -> Any:
 
 
 class PyavFilm:
-    def __init__(self, file: BinaryIO, demuxer: str) -> None:
+    """exact: whether blocks are smoothed in each frame, and not only in those that others are made from, which takes a
+    sixth more time."""
+
+    def __init__(self, file: BinaryIO, demuxer: str, exact: bool = False) -> None:
+        self._exact = exact
         self._container = open_container(file, demuxer)
         self._stream: Any = next((stream for stream in self._container.streams.video if not _is_cover(stream)), None)
         self.width = self.height = 0
@@ -73,6 +77,8 @@ class PyavFilm:
         check_size(context.width, context.height)
         context.thread_type = "AUTO"
         context.thread_count = min(4, cores()) if context.width * context.height > LARGE else 1
+        if not self._exact:
+            context.options = {"skip_loop_filter": "noref"}
         self.codec = context.name
         self.fps = float(stream.average_rate or stream.guessed_rate or 0)
         self.width, self.height = context.width, context.height
