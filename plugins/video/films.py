@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, Protocol
 
 import numpy as np
@@ -104,6 +105,11 @@ def thumb_of(picture: Picture) -> Thumb:
     """The thumb of a picture."""
     small = small_enough(picture, THUMB)
     return np.ascontiguousarray(small.transpose(2, 0, 1), np.float32)
+
+
+def decoded(seconds: float, picture: Picture) -> Frame:
+    """A frame of which the whole picture is there, upright sRGB uint8 (h, w, 3)."""
+    return Frame(seconds, partial(small_enough, picture), partial(thumb_of, picture), picture.nbytes)
 
 
 def clock(seconds: float) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import decord
 
 from sightsound.errors import MediaError
-from sightsound.plugins.video.films import Frame, check_size, clock, small_enough, thumb_of
+from sightsound.plugins.video.films import Frame, check_size, clock, decoded
 
 
 class DecordFilm:
@@ -43,7 +42,7 @@ class DecordFilm:
                 self.damage = f"damaged at {clock(seconds)} ({_line(error)}); what comes after is not read"
                 self.end = seconds
                 return
-            yield Frame(seconds, partial(small_enough, picture), partial(thumb_of, picture), picture.nbytes)
+            yield decoded(seconds, picture)
 
 
 def _readable(file: BinaryIO) -> Any:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from importlib import import_module
 from typing import Any, BinaryIO
 
 from sightsound.errors import MediaError
-from sightsound.plugins.video.films import Frame, check_size, clock, small_enough, thumb_of
+from sightsound.plugins.video.films import Frame, check_size, clock, decoded
 
 
 class TorchcodecFilm:
@@ -52,8 +51,7 @@ class TorchcodecFilm:
             if number == first:
                 self.height, self.width = (int(side) for side in frame.data.shape[:2])
             if seconds >= after - 1e-6:
-                picture = frame.data.numpy()
-                yield Frame(seconds, partial(small_enough, picture), partial(thumb_of, picture), picture.nbytes)
+                yield decoded(seconds, frame.data.numpy())
 
     def _number_at(self, seconds: float, count: int) -> int:
         low, high = 0, count - 1
