@@ -5,9 +5,10 @@ from __future__ import annotations
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from conftest import PHOTOS, CommandLine
@@ -24,9 +25,9 @@ Ask = Callable[..., bytes]
 
 
 @contextmanager
-def running(app: Flask) -> Iterator[int]:
+def running(app: Flask, host: str = "127.0.0.1") -> Iterator[int]:
     """The site's own server over an application, in a thread. Gives its port."""
-    server = server_of(app, "127.0.0.1", 0)
+    server = server_of(app, host, 0)
     over = threading.Event()
 
     def run() -> None:
@@ -196,3 +197,30 @@ def test_one_address_has_so_many_connections() -> None:
     assert is_crowded("2001:db8::1", [f"2001:db8::{number:x}" for number in range(most + 1)])
     for here in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "odd"):
         assert not is_crowded(here, [here] * 400), here
+    mapped = [f"::ffff:192.0.2.{number}" for number in range(most + 1)]
+    assert not is_crowded(mapped[0], mapped), "each of them has one"
+    assert is_crowded(mapped[0], [mapped[0]] * most + ["192.0.2.0"])
+
+
+def test_one_connection_too_many_is_told_so_and_the_next_that_closes_makes_room(demo: CommandLine) -> None:
+    app = site_of(demo, api_key=KEY)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unsent:
+        unsent.connect(("192.0.2.1", 9))
+        here = unsent.getsockname()[0]
+    asked = f"GET /healthz HTTP/1.1\r\nHost: localhost\r\n{GOOD}\r\n\r\n".encode()
+    with running(app, "0.0.0.0") as port, ExitStack() as held:
+
+        def answered() -> tuple[socket.socket, bytes]:
+            connection = held.enter_context(socket.create_connection((here, port), timeout=30))
+            with suppress(OSError):  # refused before it asks
+                connection.sendall(asked)
+            return connection, connection.recv(100)
+
+        first, *rest = [answered() for _ in range(CONNECTIONS_OF_A_CLIENT)]
+        assert all(answer.startswith(b"HTTP/1.1 200") for _, answer in (first, *rest))
+        assert answered()[1].startswith(b"HTTP/1.1 429")
+        first[0].close()
+        until = time.monotonic() + 30
+        while not (answer := answered()[1]).startswith(b"HTTP/1.1 200"):
+            assert time.monotonic() < until, answer
+    app.extensions["sightsound"].close()

@@ -5,7 +5,6 @@ headers ─► Admission (would the application refuse it? then no body is read)
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -15,8 +14,8 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import Error, RequestEntityTooLarge
 
+from sightsound.webapp.addresses import client_of, is_remote
 from sightsound.webapp.queue import AGAIN_AFTER
-from sightsound.webapp.rates import client_of
 
 MOST_OF_A_CLIENT = 128
 """Requests of one client that may be under way or wait: what browsers ask for at once through a proxy of HTTP/2."""
@@ -152,10 +151,4 @@ def asking(address: str, headers: Mapping[str, str], proxies: int) -> str:
 def is_crowded(address: str, others: Iterable[str]) -> bool:
     """Whether one address has too many connections among these. A proxy on this machine may have any number."""
     client = client_of(address)
-    try:
-        here = ipaddress.ip_address(client.partition("/")[0])
-    except ValueError:
-        return False
-    if here.is_loopback or client == client_of("::1"):
-        return False
-    return sum(client_of(other) == client for other in others) > CONNECTIONS_OF_A_CLIENT
+    return is_remote(address) and sum(client_of(other) == client for other in others) > CONNECTIONS_OF_A_CLIENT

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, url_for
 from itsdangerous import BadSignature, TimestampSigner
 
+from sightsound.webapp.addresses import is_loopback
 from sightsound.webapp.errors import Refused, answer, in_json
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import site
@@ -96,16 +96,7 @@ def _from_this_machine() -> bool:
     """Whether the connection comes from here, and whoever a proxy here answers too: its headers alone prove nothing,
     and neither does the proxy's own address."""
     original = request.environ.get(_LOCAL_PROXY) or request.environ
-    return _is_loopback(original.get("REMOTE_ADDR")) and _is_loopback(request.remote_addr)
-
-
-def _is_loopback(address: str | None) -> bool:
-    try:
-        found = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None  # of a socket for both
-    return (mapped or found).is_loopback
+    return all(is_loopback(address or "") for address in (original.get("REMOTE_ADDR"), request.remote_addr))
 
 
 def _bears(key: str) -> bool:

@@ -1,8 +1,7 @@
-"""Who counts as one client, and how much one may ask for: a token bucket each."""
+"""How much a client may ask for: a token bucket each."""
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import threading
 import time
@@ -11,15 +10,6 @@ from collections.abc import Callable
 
 MOST_CLIENTS = 10_000
 """Clients that are remembered; whoever was heard of least recently is forgotten first."""
-
-
-def client_of(address: str) -> str:
-    """Who is counted as one: an IPv4 address, or the network of an IPv6 one, of which anyone has many."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 class Buckets:

@@ -14,8 +14,9 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from sightsound.errors import SightsoundError
 from sightsound.webapp import keys
+from sightsound.webapp.addresses import client_of
 from sightsound.webapp.errors import Refused
-from sightsound.webapp.rates import Buckets, client_of
+from sightsound.webapp.rates import Buckets
 from sightsound.webapp.site import Site, site
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -48,6 +48,7 @@ def serve_command(
     Other machines are answered only with an API key (the setting api_key), or with --open.
     """
     from sightsound.webapp import create_app
+    from sightsound.webapp.addresses import is_loopback
     from sightsound.webapp.logs import in_json
     from sightsound.webapp.serving import serve
     from sightsound.webapp.settings import SiteSettings
@@ -55,7 +56,7 @@ def serve_command(
     use("device", device)
     names = [*(host_name or []), *([] if host in ANY else [host])]
     settings = SiteSettings.read(store, collection, tuple(names), open_to_all, behind_proxy, json_logs)
-    if not settings.api_key and not settings.open and not _is_loopback(host):
+    if not settings.api_key and not settings.open and host != "localhost" and not is_loopback(host):
         raise UsageError(
             f"At {host or 'every address'} other machines could search too: set an API key (SIGHTSOUND_API_KEY), or say"
             " --open"
@@ -63,12 +64,3 @@ def serve_command(
     if settings.json_logs:
         in_json()
     serve(create_app(settings), host, port)
-
-
-def _is_loopback(host: str) -> bool:
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
