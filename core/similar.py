@@ -18,6 +18,7 @@ from sightsound.filters import Filters, any_of
 from sightsound.jobs import Equipment, Job
 from sightsound.registry import Registry
 from sightsound.signatures import KIND, Axis, Source, signed, sources
+from sightsound.skipping import Skips
 from sightsound.sources import Source as ItemSource
 from sightsound.stores.base import Collection
 from sightsound.types import Item, Segment, Vectors
@@ -76,9 +77,11 @@ def of_item(collection: Collection, encoders: EncoderSet, item: Item) -> Film:
 
 
 def of_file(registry: Registry, collection: Collection, encoders: EncoderSet, source: ItemSource, item: Item) -> Film:
-    """A film that need not be in the collection, read as hostile, in a child process. Raises MediaError."""
+    """A film that need not be in the collection, read as hostile in a child process. Raises MediaError, UsageError."""
     from sightsound.workers import read_alone
 
+    if reason := Skips(registry, encoders, collection.name).reason(item):
+        raise UsageError(f"{item.path or item.uri} can't be compared: {reason}")
     axes = sources(encoders)
     chosen = [e for e in encoders.chosen if e.spec.reads in ("shot", "image", "audio") and "document" in e.spec.roles]
     chosen = [e for e in chosen if {s.name for s in e.spec.spaces} & {axis.space for axis in axes}]

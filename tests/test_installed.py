@@ -99,17 +99,28 @@ def test_the_installed_wheel_indexes_and_searches(installed: Environment) -> Non
     assert installed.run("sightsound", "search", "a tall tower", "--paths", "--limit", 1).endswith("eiffeltower.jpg\n")
 
 
-def test_the_light_install_counts_sounds_as_skipped(installed: Environment) -> None:
-    folder = installed.folder / "mixed"
+def test_the_light_install_says_what_sounds_and_films_need(installed: Environment) -> None:
+    folder, media = installed.folder / "mixed", PHOTOS.parent
     folder.mkdir()
-    (folder / "cat.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes())
-    (folder / "bark.ogg").write_bytes((PHOTOS.parent / "sounds" / "bark.ogg").read_bytes())
-    program = installed.folder / "venv" / "bin" / "sightsound"
-    command = [program, "index", folder, "--collection", "mixed"]
+    for path in (PHOTOS / "cat.jpg", media / "sounds" / "bark.ogg", media / "films" / "bunny_stretch.mp4"):
+        (folder / path.name).write_bytes(path.read_bytes())
     environment = {**os.environ, "SIGHTSOUND_HOME": str(installed.folder / "light")}
-    ran = subprocess.run(command, cwd=installed.folder, env=environment, capture_output=True, text=True)
-    assert ran.returncode == 0 and "1 added, 1 skipped" in ran.stdout
-    assert "1 skipped: sounds need further packages: pip install 'sightsound[audio]'" in ran.stderr
+
+    def ran(*command: str | Path) -> tuple[int, str, str]:
+        program = installed.folder / "venv" / "bin" / "sightsound"
+        whole = [str(program), *map(str, command), "--collection", "mixed"]
+        done = subprocess.run(whole, cwd=folder, env=environment, capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    sounds = "sounds need further packages: pip install 'sightsound[audio]'"
+    films = "films need further packages: pip install 'sightsound[video]'"
+    code, out, said = ran("index", folder)
+    assert code == 0 and "1 added, 2 skipped" in out
+    assert f"1 skipped: {sounds}" in said and f"1 skipped: {films}" in said
+    assert ran("search", "--like", "bark.ogg") == (2, "", f"error: bark.ogg can't be searched by: {sounds}\n")
+    for command in (("search", "--like"), ("similar",)):
+        code, out, said = ran(*command, "bunny_stretch.mp4")
+        assert (code, out) == (2, "") and said.endswith(films + "\n"), said
 
 
 def test_a_strangers_encoder_and_source_work_without_a_change_to_core(installed: Environment) -> None:

@@ -376,7 +376,7 @@ def test_without_the_extra_sounds_are_counted_as_skipped(
     assert len(sightsound("search", "drums", "--json", **without).json["hits"]) == 2
     assert "2 unchanged" in sightsound("index", folder, **without).out
     said = sightsound("search", "--sound", folder / "a.wav", code=2, **without).err
-    assert "pip install 'sightsound[audio]'" in said or "no encoder for sounds" in said
+    assert "can't be searched by: sounds need further packages: pip install 'sightsound[audio]'" in said
 
 
 def test_a_collection_of_other_encoders_says_how_to_add_sounds(sightsound: CommandLine, tmp_path: Path) -> None:
