@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from sightsound.errors import MediaError, explain
 from sightsound.media import Learnt, Piece, Reader, Wanted, missing
@@ -13,6 +12,8 @@ from sightsound.types import Item
 
 LARGEST = 20_000_000
 """Bytes of such a file that are read."""
+LEFT_OUT = "left_out"
+"""The fact that says what of it could not be read."""
 
 
 def content_with(content: str, source: Source, item: Item) -> str:
@@ -55,6 +56,5 @@ def read_beside(source: Source, item: Item, readers: Sequence[Reader], wanted: W
             faults.append(f"{name}: {error if isinstance(error, MediaError) else explain(error)}")
             continue
         yield from pieces
-    facts: dict[str, Any] = {"left_out": faults} if faults else {}
-    if facts:
-        yield Learnt(facts)
+    if faults:
+        yield Learnt({LEFT_OUT: faults})

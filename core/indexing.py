@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from sightsound import calibration
 from sightsound.batches import BatchVectors, with_vectors
+from sightsound.beside import LEFT_OUT
 from sightsound.brokenoff import broke_off, forget, reopen, so_far
 from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint, take_up
@@ -38,14 +39,8 @@ READ_MEDIA: tuple[Medium, ...] = ("image", "audio", "shot")
 """Media that readers deliver and prepare for encoders; texts are prepared here."""
 TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description", "tag"})
 WORDS: frozenset[SegmentKind] = frozenset({*TEXT_KINDS, "subtitle"})
-BESIDE_FACT = "left_out"
-"""The fact that says what could not be read of what lies beside an item."""
 PRUNE_LIMIT = 0.2
 """The share of a collection that --prune may remove without asking."""
-
-
-KEPT_FAILURES = 20
-"""Failures that a report spells out; all of them are in the collection."""
 
 
 def index(
@@ -221,7 +216,7 @@ class _Run:
         refused = self.collection.put([with_vectors(entry, vectors.encode())], last=False)
         if item.id in refused:
             self._given_up.add(task.item.uri)
-            self._count_failure(task.item.uri, refused[item.id])
+            self.report.fail(task.item.uri, refused[item.id])
 
     def _fail(self, task: Task, reason: str, begun: Read | None) -> None:
         """Note that an item failed. Of a long one that was never read whole, what was read before is found."""
@@ -248,12 +243,7 @@ class _Run:
 
     def _note_failure(self, item: Item, reason: str) -> None:
         self.collection.fail(item, reason)
-        self._count_failure(item.uri, reason)
-
-    def _count_failure(self, uri: str, reason: str) -> None:
-        self.report.failed += 1
-        if len(self.report.failures) < KEPT_FAILURES:
-            self.report.failures.append((uri, reason))
+        self.report.fail(item.uri, reason)
 
     def _commit(self) -> None:
         """Encode and write the batch, one commit."""
@@ -281,11 +271,13 @@ class _Run:
         )
         for entry in entries:
             if entry.item.id in refused:
-                self._count_failure(entry.item.uri, refused[entry.item.id])
+                self.report.fail(entry.item.uri, refused[entry.item.id])
         self.wrote = True
         for ready, entry in zip(batch, entries, strict=True):
             if ready.read and ready.read.damage:
                 self._note_failure(entry.item, ready.read.damage)
+            for fault in ready.read.facts.get(LEFT_OUT, ()) if ready.read else ():
+                self.report.warn(f"left out of {entry.item.path or entry.item.uri}: {fault}")
 
     def _recognised(self, batch: list[_Ready]) -> list[_Ready]:
         """The batch, with contents that the collection has already marked as known."""
@@ -326,7 +318,7 @@ class _Run:
             return self._same_content(ready, read)
         item = self._item(ready.item, stored, read)
         if read.words and stored is not None:
-            facts = {name: fact for name, fact in stored.facts.items() if name != BESIDE_FACT}
+            facts = {name: fact for name, fact in stored.facts.items() if name != LEFT_OUT}
             item = replace(item, facts={**facts, **read.facts}).with_layers({**stored.layers, **item.layers})
             self.report.changed += 1
             return Entry(item, [*_segments(item, read), *text_segments(item)], replaces=WORDS)

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from sightsound.sources import Paused
 
+SPELT_OUT = 20
+"""Failures that a report spells out, and warnings; the collection has all of them, each with its item."""
+
 
 @dataclass
 class Report:
@@ -31,6 +34,15 @@ class Report:
     """Why sources stopped before their end, and when they can go on."""
     unlisted: list[tuple[str, str]] = field(default_factory=list)
     """Sources that could not be listed while others could, and why."""
+
+    def fail(self, uri: str, reason: str) -> None:
+        self.failed += 1
+        if len(self.failures) < SPELT_OUT:
+            self.failures.append((uri, reason))
+
+    def warn(self, warning: str) -> None:
+        if len(self.warnings) < SPELT_OUT:
+            self.warnings.append(warning)
 
     def skip(self, reason: str) -> None:
         self.skipped[reason] += 1

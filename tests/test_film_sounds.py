@@ -131,6 +131,11 @@ def test_of_a_changed_subtitle_only_the_words_are_read_again(films: CommandLine,
     shown = line("show", path, "--json").json
     assert shown["facts"] == before["facts"] and shown["facts"]["codec"] == "h264"
     assert line("search", "zeppelin", "--json").json["hits"][0]["moments"][0]["start"] == 13
+    (folder / "a.srt").write_text("The lighthouse, at no time\n")
+    ran = line("index", folder)
+    assert "1 changed" in ran.out
+    assert f"left out of {path}: a.srt: these are no subtitles: no line has a time with an arrow" in ran.err
+    assert "left out" not in line("index", folder).err
     (folder / "a.srt").unlink()
     assert "1 changed" in line("index", folder, "--video-reader", "decord").out
     now = line("status", "--json").json["collections"]
