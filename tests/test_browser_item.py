@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browsing import PHONE, check_accessible, check_fits, chromium, visit
-from playwright.sync_api import Browser, Page, expect
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route, expect
 from served import Served
 
 pytestmark = pytest.mark.timeout(900)
@@ -24,6 +27,11 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, whole_site: Served) -> Iterator[Page]:
     with visit(browser, whole_site.url) as made:
         yield made.page
+
+
+def colours(png: bytes) -> int:
+    with Image.open(io.BytesIO(png)) as picture:
+        return len(picture.convert("RGB").getcolors(1 << 24) or [])
 
 
 def open_film(page: Page, words: str, title: str) -> None:
@@ -45,6 +53,35 @@ def test_a_film_plays_from_where_its_timeline_lights_up(page: Page) -> None:
     now = page.locator(".stage video").evaluate("video => video.currentTime")
     assert start - 0.1 <= now <= end + 5
     check_accessible(page)
+
+
+def test_a_poster_that_is_still_being_made_is_shown_once_it_is_there(page: Page) -> None:
+    open_film(page, "a giraffe", "Animals")
+    asked: list[str] = []
+    ready = threading.Event()
+
+    def thumb(route: Route) -> None:
+        asked.append(route.request.method)
+        if ready.is_set():
+            route.continue_()
+        else:
+            route.fulfill(status=202, headers={"Retry-After": "0"}, json={"state": "making"})
+
+    player = page.locator(".stage video")
+    shown = re.escape(str(player.get_attribute("poster")))
+    page.route(re.compile(shown), thumb)
+    page.route(re.compile("/preview"), lambda route: route.fulfill(status=202, headers={"Retry-After": "60"}, json={}))
+    page.reload()
+    expect(page.get_by_role("status").filter(has_text="is being made")).to_be_visible()
+    assert colours(player.screenshot()) < 300, "nothing yet but the player's own buttons"
+    ready.set()
+    page.wait_for_function("() => document.querySelector('.stage img[hidden]').naturalWidth > 0")
+    for _ in range(50):
+        if colours(player.screenshot()) > 3000:
+            break
+        page.wait_for_timeout(200)
+    assert colours(player.screenshot()) > 3000
+    assert asked.count("HEAD") > 0
 
 
 def test_sliders_choose_what_films_are_alike_in(page: Page) -> None:

@@ -109,6 +109,10 @@
     if (seek(Number(link.dataset.seek))) event.preventDefault();
   });
 
+  // A poster that is still being made: the picture beside the player is asked for again, as all pictures are.
+  const poster = player?.parentElement.querySelector("img[hidden]");
+  poster?.addEventListener("load", () => { player.poster = poster.getAttribute("src"); });
+
   if (player) {
     const wait = async () => {
       // A preview that is still being made answers 202 until it is there.
