@@ -13,3 +13,8 @@ def readable_bytes(size: float) -> str:
     while power < len(_UNITS) - 1 and round(size, 1 if power else 0) >= 1000:
         size, power = size / 1000, power + 1
     return f"{size:,.{1 if power else 0}f} {_UNITS[power]}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 item`, `1,200 items`; many: where it is not one and an `s`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

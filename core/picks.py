@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sightsound.amounts import plural
 from sightsound.cutlist import Cut, csv_of, edl_of
 from sightsound.errors import UsageError
 from sightsound.opening import Sources
@@ -121,7 +122,7 @@ def sheet_of_picks(picks: Sequence[Pick], sources: Sources, title: str) -> tuple
         for pick in {(pick.item.id, pick.span): pick for pick in picks}.values()
     ]
     items, moments = len({tile.item.id for tile in tiles}), sum(bool(tile.moments) for tile in tiles)
-    count = "1 item" if items == 1 else f"{items} items"
+    count = plural(items, "item")
     count += f", {moments} moments" if moments > 1 else ""
     return sheet_of(tiles, count, sources, title)
 

@@ -79,6 +79,19 @@ def test_a_backup_brings_everything_and_again_nothing(store: LocalStore, other: 
     assert restore(other, "beside", place, False, quiet)[1:] == ("beside", True)
 
 
+def test_what_failed_is_not_counted_among_the_items(store: LocalStore, other: LocalStore, place: FolderPlace) -> None:
+    collection = store.open("default")
+    with collection.writing():
+        collection.fail(Item("file:///photos/broken.jpg", "photo"), "it is cut short")
+    collection.close()
+    assert backup(store, "default", place, False, quiet)[0].items == 50
+    restore(other, None, place, False, quiet)
+    restored = other.open("default")
+    assert (restored.count(), restored.status().failed) == (50, 1)
+    assert all(line.endswith("(there was none, as after a restore)") for line in restored.check())
+    restored.close()
+
+
 def test_a_later_backup_replaces_where_asked(store: LocalStore, other: LocalStore, place: FolderPlace) -> None:
     backup(store, "default", place, False, quiet)
     restore(other, None, place, False, quiet)

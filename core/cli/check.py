@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, opened, plural, print_json, say
+from sightsound.amounts import plural
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, opened, print_json, say
 
 BROKEN = "broken; build it anew with: sightsound index --rebuild"
 

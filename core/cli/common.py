@@ -64,10 +64,6 @@ def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
 
 
-def plural(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def clock_time(when: float) -> str:
     """Seconds since the epoch as the time here; with the day where that is not today."""
     then = datetime.fromtimestamp(when)

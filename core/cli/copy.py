@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json
+from sightsound.amounts import plural
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json
 from sightsound.opening import open_store
 
 

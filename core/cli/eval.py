@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json, say
+from sightsound.amounts import plural
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json, say
 from sightsound.cli.progress import over
 from sightsound.errors import UsageError
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, StoreOption, opened, plural
+from sightsound.amounts import plural
+from sightsound.cli.common import CollectionOption, StoreOption, opened
 from sightsound.errors import UsageError
 from sightsound.opening import Sources
 from sightsound.stores.base import Collection

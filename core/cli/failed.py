@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json, say
+from sightsound.amounts import plural
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json, say
 from sightsound.cli.index import SOME_FAILED
 from sightsound.cli.progress import Bar
 from sightsound.types import file_path

@@ -10,8 +10,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sightsound.amounts import plural
 from sightsound.cli import interrupting
-from sightsound.cli.common import clock_time, note, plural
+from sightsound.cli.common import clock_time, note
 
 if TYPE_CHECKING:
     from rich.progress import Progress

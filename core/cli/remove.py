@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, StoreOption, YesOption, ask, opened, plural
+from sightsound.amounts import plural
+from sightsound.cli.common import CollectionOption, StoreOption, YesOption, ask, opened
 from sightsound.config import setting
 from sightsound.errors import UsageError
 from sightsound.filters import parse_condition

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, plural, print_json, say
+from sightsound.amounts import plural
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json, say
 from sightsound.errors import ItemMissing, UsageError
 from sightsound.filters import Filters, any_of, parse_condition, parse_date, parse_time
 

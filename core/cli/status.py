@@ -6,8 +6,8 @@ from typing import Any
 
 import typer
 
-from sightsound.amounts import readable_bytes
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, plural, print_json, say
+from sightsound.amounts import plural, readable_bytes
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, print_json, say
 from sightsound.opening import open_store
 from sightsound.registry import registry
 

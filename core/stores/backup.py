@@ -23,7 +23,7 @@ from typing import Protocol
 import filelock
 
 from sightsound.errors import CollectionBusy, NewerSchema, SightsoundError, StoreError, UsageError
-from sightsound.stores import schema
+from sightsound.stores import reading, schema
 from sightsound.stores.collection import DATABASE, LocalCollection
 from sightsound.stores.database import disk_full, explained
 from sightsound.stores.local import LocalStore
@@ -70,7 +70,10 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds. made: ISO 8601, UTC. schema: the version of the tables. sha256, size: of the file."""
+    """What a backup holds.
+
+    made: ISO 8601, UTC. items: how many search finds. schema: the version of the tables. sha256, size: of the file.
+    """
 
     collection: str
     made: str
@@ -172,7 +175,7 @@ def _described(copy: Path, name: str, progress: Progress) -> Manifest:
     with explained(copy):
         connection = sqlite3.connect(copy)
         try:
-            (items,) = connection.execute("SELECT coalesce(sum(items), 0) FROM tallies").fetchone()
+            items = reading.count(connection)
         finally:
             connection.close()
     made = datetime.now(UTC).isoformat("T", "seconds")

@@ -179,6 +179,8 @@ class Caches:
 
     def verify(self, connection: sqlite3.Connection, shelf: Shelf) -> str:
         """Why the file does not agree with the collection, or "". Reads everything."""
+        if not self.path(shelf).exists():
+            return "there was none, as after a restore"
         try:
             mapped = vectorfile.load(self.path(shelf), shelf.generation, shelf.dims)
         except DamagedError as damage:

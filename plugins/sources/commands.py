@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sightsound.amounts import readable_bytes
-from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, plural, print_json
+from sightsound.amounts import plural, readable_bytes
+from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, print_json
 from sightsound.config import setting
 from sightsound.errors import UsageError
 from sightsound.plugins.sources.index_to import index_to_command

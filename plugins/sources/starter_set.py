@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightsound.cli.common import clock_time, note, plural
+from sightsound.amounts import plural
+from sightsound.cli.common import clock_time, note
 from sightsound.errors import MediaError, SourceError, UsageError
 from sightsound.opening import open_source
 from sightsound.registry import registry

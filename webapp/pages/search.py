@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
+from sightsound.amounts import plural
 from sightsound.answers import answer_object
 from sightsound.facets import Counts, facets
 from sightsound.searching import DEPTH, Answer, Hit
@@ -163,7 +164,7 @@ def _for_long(seconds: float) -> str:
     count, unit = max(1, round(seconds / 3600)), "hour"
     if count >= 48:
         count, unit = round(seconds / 86_400), "day"
-    return f"{count} {unit}{'s' if count > 1 else ''}"
+    return plural(count, unit)
 
 
 def _picture(kind: str, part: AskedPart, known: dict[str, dict[str, object]]) -> str:
