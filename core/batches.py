@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from sightsound.encoders import EncoderSet
+from sightsound.encoders import ChosenEncoder, EncoderSet
+from sightsound.errors import EncodingError
 from sightsound.stores.base import Collection, Entry
 from sightsound.types import Segment, Vectors
 
+MANY = 8
+"""Inputs that an encoder does not fail at for their own sake, if it fails at all of them."""
+_Input = tuple[Segment, object]
+
 
 class BatchVectors:
-    """Gathers a batch's inputs by encoder, and encodes each encoder's at once."""
+    """Gathers a batch's inputs by encoder, and encodes each encoder's at once.
+
+    failed: why an encoder failed at something of an item, by the item's id, once `encode` is through.
+    """
 
     def __init__(self, encoders: EncoderSet) -> None:
         self._encoders = encoders
-        self._inputs: dict[str, list[tuple[str, object]]] = {encoder.key: [] for encoder in encoders.chosen}
+        self._inputs: dict[str, list[_Input]] = {encoder.key: [] for encoder in encoders.chosen}
         self._made: dict[str, dict[str, Vectors]] = {}
+        self.failed: dict[str, str] = {}
 
     def add(self, segment: Segment, inputs: dict[str, object]) -> None:
         for key, prepared in inputs.items():
-            self._inputs[key].append((segment.id, prepared))
+            self._inputs[key].append((segment, prepared))
 
     def add_texts(self, collection: Collection, segments: list[Segment]) -> None:
         """Texts that the collection has under the same id need not be encoded again."""
@@ -33,20 +43,35 @@ class BatchVectors:
             for space, found in zip(encoder.spec.spaces, kept, strict=True):
                 self._made.setdefault(space.name, {}).update(found)
             self._inputs[encoder.key] += [
-                (segment.id, encoder.spec.prepare(segment.text))
+                (segment, encoder.spec.prepare(segment.text))
                 for segment in segments
                 if not all(segment.id in found for found in kept)
             ]
 
     def encode(self) -> dict[str, dict[str, Vectors]]:
-        """Space name -> segment id -> vector."""
+        """Space name -> segment id -> vector.
+
+        What an encoder fails at is left out. Raises EncodingError where it fails at all of many.
+        """
         for encoder in self._encoders.chosen:
             inputs = self._inputs[encoder.key]
-            made = encoder.encode([prepared for _, prepared in inputs], "document")
-            for space, vectors in made.items():
+            for space, vectors in self._encoded(encoder, inputs).items():
                 found = self._made.setdefault(space, {})
-                found.update({id: v for (id, _), v in zip(inputs, vectors, strict=True) if v is not None})
+                found.update({s.id: v for (s, _), v in zip(inputs, vectors, strict=True) if v is not None})
         return self._made
+
+    def _encoded(self, encoder: ChosenEncoder, inputs: Sequence[_Input]) -> Mapping[str, Sequence[Vectors | None]]:
+        try:
+            return encoder.encode([prepared for _, prepared in inputs], "document")
+        except EncodingError as error:
+            if len(inputs) == 1:
+                self.failed.setdefault(inputs[0][0].item_id, str(error))
+                return {space.name: [None] for space in encoder.spec.spaces}
+            apart = [self._encoded(encoder, [one]) for one in inputs]
+            made = {space.name: [one[space.name][0] for one in apart] for space in encoder.spec.spaces}
+            if len(inputs) >= MANY and all(vector is None for vectors in made.values() for vector in vectors):
+                raise
+            return made
 
 
 def with_vectors(entry: Entry, made: dict[str, dict[str, Vectors]]) -> Entry:

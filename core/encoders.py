@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sightsound.config import setting
-from sightsound.errors import FingerprintMismatch, ModelError, PluginError
+from sightsound.errors import EncodingError, FingerprintMismatch, ModelError, PluginError, explain
 from sightsound.filters import any_of
 from sightsound.jobs import Preparation
 from sightsound.media import Wanted
@@ -55,11 +55,19 @@ class ChosenEncoder:
     def encode(self, batch: Sequence[Any], role: Role) -> dict[str, list[Vectors | None]]:
         """Vectors by space name, float32 (dims,) of unit length; None where the encoder gives none.
 
-        Raises PluginError for arrays of another shape than the spec promises.
+        Raises PluginError for arrays of another shape than the spec promises, EncodingError where the encoder fails.
         """
         if not batch:
             return {space.name: [] for space in self.spec.spaces}
-        encoded = self.loaded.encode(batch, role)
+        encoder = self.loaded
+        try:
+            encoded = encoder.encode(batch, role)
+        except (ModelError, PluginError):
+            raise
+        except Exception as error:  # a stranger's encoder, or damaged files of a known one
+            raise EncodingError(
+                f"The encoder {self.key} failed: {explain(error)}; sightsound doctor tells of damaged files"
+            ) from error
         arrays = encoded if isinstance(encoded, tuple) else (encoded,)
         if len(arrays) != len(self.spec.spaces):
             raise PluginError(

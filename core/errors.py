@@ -4,6 +4,7 @@
       UsageError            the call itself is wrong                        exit 2, HTTP 400
       ConfigError           a setting is wrong                              exit 2, HTTP 500
       PluginError           a plug-in is missing, broken or clashes         exit 1, HTTP 500
+        EncodingError       an encoder failed at what it was given          exit 1, HTTP 500
       SourceError           a source can't be listed                        exit 1, HTTP 502
       MediaError            one file can't be read; costs that item only    exit 1, HTTP 422
         MediaGone           it is gone, or is not what was indexed          exit 1, HTTP 410
@@ -42,6 +43,10 @@ class ConfigError(SightsoundError):
 
 
 class PluginError(SightsoundError):
+    pass
+
+
+class EncodingError(PluginError):
     pass
 
 

@@ -19,7 +19,7 @@ from sightsound.brokenoff import broke_off, forget, reopen, so_far
 from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint, take_up
 from sightsound.errors import UsageError
-from sightsound.jobs import Equipment, Failed, Job, Read
+from sightsound.jobs import Equipment, Failed, Job, Read, all_damage
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
 from sightsound.reports import Options, Report
@@ -192,11 +192,13 @@ class _Run:
             if begun is None:
                 reopen(self.collection, task.stored, task.item)
             part = so_far(begun, result)
-            self._put_part(task, part)
-            self._in_part[task.item.uri] = replace(part, pieces=())
+            fault = self._put_part(task, part)
+            self._in_part[task.item.uri] = replace(part, pieces=(), damage=all_damage(part.damage, fault))
         else:
             if result and begun is None and not result.known:
                 reopen(self.collection, task.stored, task.item)
+            if result and begun:
+                result = replace(result, damage=all_damage(begun.damage, result.damage))
             if result and result.content in self._contents:
                 self._commit()
             self._batch.append(_Ready(task.item, result, task.stored))
@@ -206,8 +208,9 @@ class _Run:
             if max(len(self._batch), pieces) >= BATCH:
                 self._commit()
 
-    def _put_part(self, task: Task, part: Read) -> None:
-        """Encode and write a part of a long item; search finds it when the last part is there."""
+    def _put_part(self, task: Task, part: Read) -> str:
+        """Encode and write a part of a long item; search finds it when the last part is there. Returns why an encoder
+        failed at something of it, if one did."""
         item = self._item(task.item, task.stored, part)
         entry = Entry(item, _segments(item, part))
         vectors = BatchVectors(self.encoders)
@@ -217,6 +220,7 @@ class _Run:
         if item.id in refused:
             self._given_up.add(task.item.uri)
             self.report.fail(task.item.uri, refused[item.id])
+        return vectors.failed.get(item.id, "")
 
     def _fail(self, task: Task, reason: str, begun: Read | None) -> None:
         """Note that an item failed. Of a long one that was never read whole, what was read before is found."""
@@ -226,7 +230,7 @@ class _Run:
         found = self._found(stored)
         if begun and (found is None or broke_off(found, task.item)):
             self._commit()
-            self._write([_Ready(task.item, replace(begun, damage=reason, last=True), stored)])
+            self._write([_Ready(task.item, replace(begun, damage=all_damage(begun.damage, reason), last=True), stored)])
             self._resuming.done(task.item.uri)
             return
         if found and not broke_off(found, task.item):
@@ -269,15 +273,23 @@ class _Run:
         refused = self.collection.put(
             [self._signed(with_vectors(entry, made), ready) for ready, entry in zip(batch, entries, strict=True)]
         )
-        for entry in entries:
-            if entry.item.id in refused:
-                self.report.fail(entry.item.uri, refused[entry.item.id])
         self.wrote = True
         for ready, entry in zip(batch, entries, strict=True):
-            if ready.read and ready.read.damage:
-                self._note_failure(entry.item, ready.read.damage)
-            for fault in ready.read.facts.get(LEFT_OUT, ()) if ready.read else ():
-                self.report.warn(f"left out of {entry.item.path or entry.item.uri}: {fault}")
+            item = entry.item
+            damage = all_damage(ready.read.damage if ready.read else "", vectors.failed.get(item.id, ""))
+            if item.id in refused:
+                self.report.fail(item.uri, refused[item.id])
+            elif damage:
+                self._note_failure(item, damage)
+            elif ready.read and not ready.read.known:
+                self._note_read(ready)
+
+    def _note_read(self, ready: _Ready) -> None:
+        was_there = ready.stored is not None and ready.stored.state != "partial"
+        self.report.changed += was_there
+        self.report.added += not was_there
+        for fault in ready.read.facts.get(LEFT_OUT, ()) if ready.read else ():
+            self.report.warn(f"left out of {ready.item.path or ready.item.uri}: {fault}")
 
     def _recognised(self, batch: list[_Ready]) -> list[_Ready]:
         """The batch, with contents that the collection has already marked as known."""
@@ -320,12 +332,7 @@ class _Run:
         if read.words and stored is not None:
             facts = {name: fact for name, fact in stored.facts.items() if name != LEFT_OUT}
             item = replace(item, facts={**facts, **read.facts}).with_layers({**stored.layers, **item.layers})
-            self.report.changed += 1
             return Entry(item, [*_segments(item, read), *text_segments(item)], replaces=WORDS)
-        if not read.damage:
-            was_there = stored is not None and stored.state != "partial"
-            self.report.changed += was_there
-            self.report.added += not was_there
         return Entry(item, [*_segments(item, read), *text_segments(item)])
 
     def _item(self, item: Item, stored: Item | None, read: Read) -> Item:

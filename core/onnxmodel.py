@@ -11,6 +11,7 @@ from typing import Any
 import numpy.typing as npt
 
 from sightsound.config import cores
+from sightsound.errors import ModelError, explain
 from sightsound.types import Role
 
 Feed = Mapping[str, npt.NDArray[Any]]
@@ -43,7 +44,13 @@ class OnnxModel:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if not self._prepack:
             options.add_session_config_entry("session.disable_prepacking", "1")
-        return onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
+        try:
+            return onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own, of many kinds
+            what = "what was made of a model" if isinstance(self._model, bytes) else self._model
+            raise ModelError(
+                f"{what} can't be loaded: {explain(error)}; sightsound doctor tells of damaged files"
+            ) from error
 
     @cached_property
     def _cores(self) -> ThreadPoolExecutor:

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 from sightsound import EncoderSpec, ImageInput, Item, Metadata, Source, Space, TextInput, Vectors, file_uri, hookimpl
 from sightsound.encoders import choose
-from sightsound.errors import PluginError
+from sightsound.errors import EncodingError, PluginError
 from sightsound.hookspecs import Register
 from sightsound.indexing import index
 from sightsound.plugins.image.adapter import Adapter, fit
@@ -180,6 +180,42 @@ def test_an_encoder_that_breaks_its_promise_is_named(
     standin.texts.encode = lambda batch, role: wrong(batch)  # type: ignore[method-assign]
     with pytest.raises(PluginError, match=said):
         run(Item("test://1", "text", "1", Metadata(title="a")))
+
+
+def test_an_encoder_that_fails_at_an_item_costs_that_item(
+    standin: Standin, run: Callable[..., Report], collection: Collection, plugins: Registry, copy_photos: Copy
+) -> None:
+    folder, hated = copy_photos("cat.jpg", "horse.jpg"), list[Vectors]()
+
+    def particular(prepared: Vectors) -> Vectors:
+        hated[:] = hated or [prepared]
+        if np.array_equal(prepared, hated[0]):
+            raise ValueError("that one\nnever")
+        return prepared
+
+    standin.images._encode = particular
+    report = run(*(photo(folder / f"{name}.jpg", title=name) for name in ("cat", "horse")))
+    assert (report.added, report.failed) == (1, 1)
+    ((uri, reason),) = report.failures
+    assert "counting@tests/image failed: ValueError: that one never;" in reason
+    title = Path(uri).stem
+    answer = search(plugins, collection, choose(plugins, ["counting"]), Query((TextPart(title),)))
+    assert answer.hits[0].item.uri == uri, "its title is found"
+    assert collection.counts()["brightness", "photo"] == 1
+
+
+def test_an_encoder_that_fails_at_everything_ends_the_run_and_nothing_is_lost(
+    standin: Standin, run: Callable[..., Report], collection: Collection
+) -> None:
+    items = [Item(f"test://{number}", "text", "1", Metadata(title=f"title {number}")) for number in range(20)]
+    run(*items[:5])
+    broken = standin.texts.encode
+    standin.texts.encode = lambda batch, role: 1 / 0  # type: ignore[assignment, method-assign, return-value]
+    with pytest.raises(EncodingError, match="counting@tests/text failed: ZeroDivisionError: division by zero"):
+        run(*items)
+    assert collection.count() == 5
+    standin.texts.encode = broken  # type: ignore[method-assign]
+    assert run(*items).added == 15
 
 
 def test_two_encoders_may_not_disagree_on_a_spaces_dims(plugins: Registry) -> None:

@@ -21,10 +21,13 @@ from sightsound.stores.local import LocalStore
 from sightsound.types import Item, SegmentKind
 
 READER = """
-    import json, time
+    import json, os, time
     from pathlib import Path
     import numpy as np
     from sightsound import Learnt, Piece, hookimpl
+
+    def noise_of(number, side):
+        return np.random.default_rng(number).integers(0, 255, (side, side, 3), np.uint8)
 
     class Slides:
         '''Reads what the file says: so many frames of noise, so wide, each after so many seconds.'''
@@ -45,8 +48,7 @@ READER = """
                 if number == said.get("breaks"):
                     raise ValueError("the rest is missing")
                 time.sleep(said.get("wait", 0))
-                noise = np.random.default_rng(number).integers(0, 255, (said["side"], said["side"], 3), np.uint8)
-                yield Piece("frame", "image", noise, float(number), number + 1.0)
+                yield Piece("frame", "image", noise_of(number, said["side"]), float(number), number + 1.0)
             if said.get("damage"):
                 yield Learnt({}, damage=said["damage"])
                 yield Learnt({}, damage=said.get("more", ""))
@@ -70,6 +72,9 @@ READER = """
     class Mean:
         fingerprint = "mean 1"
         def encode(self, batch, role):
+            hated = [noise_of(int(number), 16) for number in os.environ.get("HATED", "").split()]
+            if any(np.array_equal(image, one) for image in batch for one in hated):
+                raise ValueError("what a frame")
             return np.stack([image.mean(axis=(0, 1)) for image in batch]).astype(np.float32)
 
     def mean_set(argument):
@@ -344,3 +349,28 @@ def test_memory_does_not_grow_with_the_film(sightsound: CommandLine, film: Film,
     out, errors = process.communicate()
     assert process.returncode == 0, out + errors
     assert most < 700 << 20
+
+
+@pytest.mark.parametrize("hated", [[3], [3, 95], [97]], ids=["in a part", "in two parts", "at the end"])
+def test_an_encoder_that_fails_at_a_frame_costs_that_frame(
+    sightsound: CommandLine, film: Film, site: Path, store: Store, hated: list[int]
+) -> None:
+    path, named = film(frames=100), where(store, site)
+    index = ("index", path.parent, "--encoders", "mean")
+    ran = sightsound(*index, code=3, **named, HATED=" ".join(map(str, hated)))
+    why = "The encoder mean@slides/mean failed: ValueError: what a frame; sightsound doctor tells of damaged files"
+    assert ran.out == "1 item: 1 skipped, 1 failed\n" and f"failed: {path.as_uri()}: {why}\n" in ran.err
+    assert vectors_of(store) == 100 - len(hated)
+    assert why in sightsound("failed", **named).out
+    assert "1 failed" in sightsound(*index, code=3, **named).out, "it is not tried again unasked"
+    assert "1 changed, read again" in sightsound(*index, "--retry", **named).out
+    assert vectors_of(store) == 100
+    assert "all is well" in sightsound("check", **named).out
+
+
+def vectors_of(store: Store) -> int:
+    collection = store.open("default")
+    try:
+        return collection.counts()["mean", "frame"]
+    finally:
+        collection.close()
