@@ -21,17 +21,21 @@ class Environment:
         self.folder = folder
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
 
-    def run(self, *command: object) -> str:
+    def ended(self, *command: object) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment, from a folder outside of the project."""
         program, *arguments = map(str, command)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SIGHTSOUND_", "PYTHONPATH", "VIRTUAL_ENV"))}
-        done = subprocess.run(
+        return subprocess.run(
             [self.folder / "venv" / "bin" / program, *arguments],
             cwd=self.folder,
             env={**kept, "SIGHTSOUND_HOME": str(self.folder / "home")},
             capture_output=True,
             text=True,
         )
+
+    def run(self, *command: object) -> str:
+        """What a program prints that ends well."""
+        done = self.ended(*command)
         assert done.returncode == 0, done.stderr + done.stdout
         return done.stdout
 
@@ -78,8 +82,7 @@ def test_the_adapters_weights_stay_small() -> None:
 def test_the_light_install_lists_models_and_says_what_they_need(installed: Environment) -> None:
     listed = installed.run("sightsound", "models")
     assert "* starter" in listed and "clip:ViT-B-16/dfn2b" in listed
-    program = installed.folder / "venv" / "bin" / "sightsound"
-    said = subprocess.run([program, "models", "pull", "clip"], cwd=installed.folder, capture_output=True, text=True)
+    said = installed.ended("sightsound", "models", "pull", "clip")
     assert "pip install 'sightsound[clip]'" in said.stderr and "Traceback" not in said.stderr
 
 
@@ -99,17 +102,35 @@ def test_the_installed_wheel_indexes_and_searches(installed: Environment) -> Non
     assert installed.run("sightsound", "search", "a tall tower", "--paths", "--limit", 1).endswith("eiffeltower.jpg\n")
 
 
+def test_damaged_models_are_named_with_what_mends_them(installed: Environment) -> None:
+    assert "No problems found." in installed.run("sightsound", "doctor")
+    (installed.folder / "cat.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes())
+    installed.run("sightsound", "index", "cat.jpg", "--collection", "one")
+    model = installed.packages / "sightsound" / "plugins" / "text" / "models" / "all-MiniLM-L6-v2.onnx"
+    whole = model.read_bytes()
+    model.write_bytes(whole[:100_000])
+    try:
+        ran = installed.ended("sightsound", "search", "a cat", "--collection", "one")
+        assert ran.returncode == 1 and ran.stderr.startswith(f"error: {model} can't be loaded: InvalidProtobuf: ")
+        assert ran.stderr.count("\n") == 1 and "sightsound doctor" in ran.stderr
+        ran = installed.ended("sightsound", "doctor")
+        assert ran.returncode == 1
+        assert (
+            "problem: sightsound: sightsound/plugins/text/models/all-MiniLM-L6-v2.onnx is not as it was installed;"
+            " install it again: pip install --force-reinstall --no-deps sightsound\n"
+        ) in ran.stdout
+    finally:
+        model.write_bytes(whole)
+
+
 def test_the_light_install_says_what_sounds_and_films_need(installed: Environment) -> None:
     folder, media = installed.folder / "mixed", PHOTOS.parent
     folder.mkdir()
     for path in (PHOTOS / "cat.jpg", media / "sounds" / "bark.ogg", media / "films" / "bunny_stretch.mp4"):
         (folder / path.name).write_bytes(path.read_bytes())
-    environment = {**os.environ, "SIGHTSOUND_HOME": str(installed.folder / "light")}
 
     def ran(*command: str | Path) -> tuple[int, str, str]:
-        program = installed.folder / "venv" / "bin" / "sightsound"
-        whole = [str(program), *map(str, command), "--collection", "mixed"]
-        done = subprocess.run(whole, cwd=folder, env=environment, capture_output=True, text=True)
+        done = installed.ended("sightsound", *command, "--collection", "mixed")
         return done.returncode, done.stdout, done.stderr
 
     sounds = "sounds need further packages: pip install 'sightsound[audio]'"
@@ -117,9 +138,13 @@ def test_the_light_install_says_what_sounds_and_films_need(installed: Environmen
     code, out, said = ran("index", folder)
     assert code == 0 and "1 added, 2 skipped" in out
     assert f"1 skipped: {sounds}" in said and f"1 skipped: {films}" in said
-    assert ran("search", "--like", "bark.ogg") == (2, "", f"error: bark.ogg can't be searched by: {sounds}\n")
+    assert ran("search", "--like", "mixed/bark.ogg") == (
+        2,
+        "",
+        f"error: mixed/bark.ogg can't be searched by: {sounds}\n",
+    )
     for command in (("search", "--like"), ("similar",)):
-        code, out, said = ran(*command, "bunny_stretch.mp4")
+        code, out, said = ran(*command, "mixed/bunny_stretch.mp4")
         assert (code, out) == (2, "") and said.endswith(films + "\n"), said
 
 

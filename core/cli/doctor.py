@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from typing import Any
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from sightsound.cli.common import JsonOption, StoreOption, print_json
 from sightsound.config import config_files, public, setting
 from sightsound.errors import SightsoundError
+from sightsound.installed import damaged
 from sightsound.opening import open_store
 from sightsound.registry import registry
 
@@ -19,6 +21,8 @@ LIBRARIES = (
     *("numpy", "pillow", "onnxruntime", "tokenizers", "simsimd", "pluggy", "typer"),
     *("pillow-heif", "torch", "open-clip-torch", "transformers", "elasticsearch"),
 )
+SHOWN_FILES = 5
+"""Damaged files of a package that are named."""
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor_command(store: StoreOption = None, as_json: JsonOption = False) -> None:
-    """Look for what could go wrong: versions, plug-ins, the store, free disk."""
+    """Look for what could go wrong: versions, plug-ins and their files, the store, free disk."""
     problems: list[str] = []
     found: dict[str, Any] = {
         "sightsound": _version("sightsound"),
@@ -38,6 +42,9 @@ def doctor_command(store: StoreOption = None, as_json: JsonOption = False) -> No
     for plugin in registry().plugins:
         if plugin.error:
             problems.append(f"plug-in {plugin.name}@{plugin.distribution}: {plugin.error}")
+    for package in sorted({plugin.distribution for plugin in registry().plugins}):
+        again = f"install it again: pip install --force-reinstall --no-deps {package}"
+        problems += [f"{package}: {fault}; {again}" for fault in islice(damaged(package), SHOWN_FILES)]
     found["store"] = public(setting("store", store))
     found["collections"] = []
     try:
