@@ -21,7 +21,7 @@ def background_vectors(encoder: ChosenEncoder, texts: Sequence[str]) -> dict[str
     path = cache_folder() / "backgrounds" / f"{hashlib.sha256(known.encode()).hexdigest()[:32]}.npz"
     kept = _read(path, [space.name for space in encoder.spec.spaces])
     if kept is None:
-        made = encoder.encode([encoder.spec.prepare(text) for text in texts], "query")
+        made = encoder.encode(encoder.prepared(texts), "query")
         vectors = {space: np.stack([one for one in found if one is not None]) for space, found in made.items()}
         keep(path, lambda file: np.savez(file, **vectors))  # type: ignore[arg-type]
         return vectors

@@ -11,7 +11,7 @@ from sightsound.stores.base import Collection, Entry
 from sightsound.types import Segment, Vectors
 
 MANY = 8
-"""Inputs that an encoder does not fail at for their own sake, if it fails at all of them."""
+"""Items that an encoder does not fail at for their own sake, if it fails at all of them."""
 _Input = tuple[Segment, object]
 
 
@@ -42,16 +42,20 @@ class BatchVectors:
             kept = [collection.vectors(space.name, same) for space in encoder.spec.spaces]
             for space, found in zip(encoder.spec.spaces, kept, strict=True):
                 self._made.setdefault(space.name, {}).update(found)
-            self._inputs[encoder.key] += [
-                (segment, encoder.spec.prepare(segment.text))
-                for segment in segments
-                if not all(segment.id in found for found in kept)
-            ]
+            for segment in segments:
+                if not all(segment.id in found for found in kept):
+                    self._prepare(encoder, segment)
+
+    def _prepare(self, encoder: ChosenEncoder, segment: Segment) -> None:
+        try:
+            self._inputs[encoder.key].append((segment, *encoder.prepared([segment.text])))
+        except EncodingError as error:
+            self.failed.setdefault(segment.item_id, str(error))
 
     def encode(self) -> dict[str, dict[str, Vectors]]:
         """Space name -> segment id -> vector.
 
-        What an encoder fails at is left out. Raises EncodingError where it fails at all of many.
+        What an encoder fails at is left out. Raises EncodingError where one fails at everything, of many items.
         """
         for encoder in self._encoders.chosen:
             inputs = self._inputs[encoder.key]
@@ -69,7 +73,8 @@ class BatchVectors:
                 return {space.name: [None] for space in encoder.spec.spaces}
             apart = [self._encoded(encoder, [one]) for one in inputs]
             made = {space.name: [one[space.name][0] for one in apart] for space in encoder.spec.spaces}
-            if len(inputs) >= MANY and all(vector is None for vectors in made.values() for vector in vectors):
+            items = {segment.item_id for segment, _ in inputs}
+            if len(items) >= MANY and all(vector is None for vectors in made.values() for vector in vectors):
                 raise
             return made
 

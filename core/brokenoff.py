@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sightsound.jobs import Read, all_damage
+from sightsound.jobs import Read
 from sightsound.stores.base import Collection, Entry
 from sightsound.types import Item, Segment
 
@@ -13,11 +13,10 @@ READ_TO = "read_to"
 
 
 def so_far(before: Read | None, part: Read) -> Read:
-    """A part of a long item, with the fact how far that and the parts before it come, and their damage."""
+    """A part of a long item, with the fact how far that and the parts before it come."""
     ends = [piece.end for piece in part.pieces if piece.end is not None]
     come = max([*ends, before.facts.get(READ_TO, 0.0) if before else 0.0])
-    damage = all_damage(before.damage if before else "", part.damage)
-    return replace(part, facts={**part.facts, READ_TO: come}, damage=damage)
+    return replace(part, facts={**part.facts, READ_TO: come})
 
 
 def broke_off(stored: Item, item: Item) -> bool:

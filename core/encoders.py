@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sightsound.config import setting
-from sightsound.errors import EncodingError, FingerprintMismatch, ModelError, PluginError, explain
+from sightsound.errors import EncodingError, FingerprintMismatch, ModelError, PluginError, SightsoundError, explain
 from sightsound.filters import any_of
 from sightsound.jobs import Preparation
 from sightsound.media import Wanted
@@ -43,6 +44,10 @@ class ChosenEncoder:
             return self.spec.load(setting("device"))
         except ImportError as error:
             raise PluginError(f"The encoder {self.key} needs {error.name}: pip install {error.name}") from error
+        except SightsoundError:
+            raise
+        except Exception as error:  # a stranger's encoder, or a damaged file of a known one
+            raise ModelError(f"The encoder {self.key} can't be loaded: {explain(error)}") from error
 
     @property
     def preparation(self) -> Preparation:
@@ -60,14 +65,8 @@ class ChosenEncoder:
         if not batch:
             return {space.name: [] for space in self.spec.spaces}
         encoder = self.loaded
-        try:
+        with self._failing():
             encoded = encoder.encode(batch, role)
-        except (ModelError, PluginError):
-            raise
-        except Exception as error:  # a stranger's encoder, or damaged files of a known one
-            raise EncodingError(
-                f"The encoder {self.key} failed: {explain(error)}; sightsound doctor tells of damaged files"
-            ) from error
         arrays = encoded if isinstance(encoded, tuple) else (encoded,)
         if len(arrays) != len(self.spec.spaces):
             raise PluginError(
@@ -77,6 +76,20 @@ class ChosenEncoder:
             space.name: self._checked(array, space, len(batch))
             for space, array in zip(self.spec.spaces, arrays, strict=True)
         }
+
+    def prepared(self, texts: Iterable[str]) -> list[Any]:
+        """Texts as `encode` takes them. Raises EncodingError."""
+        with self._failing():
+            return [self.spec.prepare(text) for text in texts]
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except (ModelError, PluginError):
+            raise
+        except Exception as error:  # a stranger's encoder may raise anything
+            raise EncodingError(f"The encoder {self.key} failed: {explain(error)}") from error
 
     def _checked(self, array: Vectors, space: Space, count: int) -> list[Vectors | None]:
         array = np.asarray(array, dtype=np.float32)

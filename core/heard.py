@@ -79,7 +79,7 @@ def _by_space(encoder: ChosenEncoder) -> dict[str, Vectors]:
 
 
 def _encoded(encoder: ChosenEncoder) -> dict[str, Vectors]:
-    made = encoder.encode([encoder.spec.prepare(word) for word in WORDS], "query")
+    made = encoder.encode(encoder.prepared(WORDS), "query")
     zero = {space.name: np.zeros(space.dims, np.float32) for space in encoder.spec.spaces}
     return {
         space: np.stack([zero[space] if one is None else one for one in vectors]) for space, vectors in made.items()

@@ -9,7 +9,7 @@ Interrupted anywhere, the next run goes on: what was committed is skipped.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sightsound import calibration
@@ -18,11 +18,11 @@ from sightsound.beside import LEFT_OUT
 from sightsound.brokenoff import broke_off, forget, reopen, so_far
 from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint, take_up
-from sightsound.errors import UsageError
-from sightsound.jobs import Equipment, Failed, Job, Read, all_damage
+from sightsound.errors import EncodingError, UsageError
+from sightsound.jobs import Equipment, Failed, Job, Read
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
-from sightsound.reports import Options, Report
+from sightsound.reports import Options, Outcome, Report
 from sightsound.resuming import Resuming
 from sightsound.seen import Seen
 from sightsound.signatures import signed, sources
@@ -63,8 +63,11 @@ def index(
                 f"Nothing of {source.name} was pruned: this run did not list it from its beginning to its end, and only"
                 " then what is gone can be told. Run the same command again"
             )
-        if run.wrote:
-            calibration.refresh(collection, encoders)
+        if run.wrote or calibration.calibrated_items(collection) != collection.count():
+            try:
+                calibration.refresh(collection, encoders)
+            except EncodingError as error:
+                run.report.warn(f"the line between matches and chance was not drawn again: {error}")
         return run.report
 
 
@@ -101,11 +104,16 @@ def _dry_run(collection: Collection, source: Source, skips: Skips, options: Opti
 
 @dataclass(frozen=True)
 class _Ready:
-    """An item read, waiting for its batch to be encoded."""
+    """An item read, waiting for its batch to be encoded.
+
+    begun: of a long one, what was learnt of the parts that are written. given_up: whether that is all there will be.
+    """
 
     item: Item
     read: Read | None
     stored: Item | None
+    begun: Read | None = None
+    given_up: bool = False
 
 
 class _Run:
@@ -182,63 +190,63 @@ class _Run:
             return
         begun = self._in_part.pop(task.item.uri, None)
         if isinstance(result, Failed):
-            self._fail(task, result.reason, begun)
+            self._fail(task.item, task.stored, result.reason, begun)
         elif task.need == "nothing":
             failed = task.stored is not None and task.stored.state in ("failed", "stale")
             self.report.failed += failed
             self.report.unchanged += not failed
             self._resuming.done(task.item.uri)
         elif result and not result.last:
-            if begun is None:
-                reopen(self.collection, task.stored, task.item)
-            part = so_far(begun, result)
-            fault = self._put_part(task, part)
-            self._in_part[task.item.uri] = replace(part, pieces=(), damage=all_damage(part.damage, fault))
+            self._put_part(task, so_far(begun, result), begun)
         else:
             if result and begun is None and not result.known:
                 reopen(self.collection, task.stored, task.item)
-            if result and begun:
-                result = replace(result, damage=all_damage(begun.damage, result.damage))
             if result and result.content in self._contents:
                 self._commit()
-            self._batch.append(_Ready(task.item, result, task.stored))
+            self._batch.append(_Ready(task.item, result, task.stored, begun))
             if result:
                 self._contents.add(result.content)
             pieces = sum(len(ready.read.pieces) for ready in self._batch if ready.read)
             if max(len(self._batch), pieces) >= BATCH:
                 self._commit()
 
-    def _put_part(self, task: Task, part: Read) -> str:
-        """Encode and write a part of a long item; search finds it when the last part is there. Returns why an encoder
-        failed at something of it, if one did."""
-        item = self._item(task.item, task.stored, part)
+    def _put_part(self, task: Task, part: Read, begun: Read | None) -> None:
+        """Encode and write a part of a long item; search finds it when the last part is there. begun: those before."""
+        uri, item = task.item.uri, self._item(task.item, task.stored, part)
         entry = Entry(item, _segments(item, part))
         vectors = BatchVectors(self.encoders)
         _add_pieces(vectors, entry, part)
         vectors.add_texts(self.collection, [segment for segment in entry.segments if segment.text])
-        refused = self.collection.put([with_vectors(entry, vectors.encode())], last=False)
+        made = vectors.encode()
+        if item.id in vectors.failed:
+            self._given_up.add(uri)
+            self._fail(task.item, task.stored, vectors.failed[item.id], begun)
+            return
+        if begun is None:
+            reopen(self.collection, task.stored, task.item)
+        refused = self.collection.put([with_vectors(entry, made)], last=False)
         if item.id in refused:
-            self._given_up.add(task.item.uri)
-            self.report.fail(task.item.uri, refused[item.id])
-        return vectors.failed.get(item.id, "")
+            self._given_up.add(uri)
+            self.report.fail(uri, refused[item.id])
+            return
+        self._in_part[uri] = replace(part, pieces=())
 
-    def _fail(self, task: Task, reason: str, begun: Read | None) -> None:
+    def _fail(self, item: Item, stored: Item | None, reason: str, begun: Read | None) -> None:
         """Note that an item failed. Of a long one that was never read whole, what was read before is found."""
-        stored = task.stored
-        if begun is None and stored and (stored.state, stored.revision) == ("partial", task.item.revision):
+        if begun is None and stored and (stored.state, stored.revision) == ("partial", item.revision):
             begun = Read(stored.content, facts=stored.facts)
         found = self._found(stored)
-        if begun and (found is None or broke_off(found, task.item)):
+        if begun and (found is None or broke_off(found, item)):
             self._commit()
-            self._write([_Ready(task.item, replace(begun, damage=all_damage(begun.damage, reason), last=True), stored)])
-            self._resuming.done(task.item.uri)
+            self._write([_Ready(item, replace(begun, damage=reason, last=True), stored, given_up=True)])
+            self._resuming.done(item.uri)
             return
-        if found and not broke_off(found, task.item):
+        if found and not broke_off(found, item):
             forget(self.collection, found)
-        item = task.stored or replace(task.item, id=self._new_id(task.item.uri, ""))
-        layers = {**item.layers, self.source.name: task.item.metadata}
-        self._note_failure(replace(item.with_layers(layers), revision=task.item.revision), reason)
-        self._resuming.done(task.item.uri)
+        failed = stored or replace(item, id=self._new_id(item.uri, ""))
+        layers = {**failed.layers, self.source.name: item.metadata}
+        self._note_failure(replace(failed.with_layers(layers), revision=item.revision), reason)
+        self._resuming.done(item.uri)
 
     def _found(self, stored: Item | None) -> Item | None:
         """The item as search finds it, from an earlier reading; None where it does not."""
@@ -262,34 +270,42 @@ class _Run:
         batch = self._recognised(batch)
         plain = [item_id(ready.item.uri) for ready in batch if ready.stored is None]
         self._owners = {**dict.fromkeys(plain), **self.collection.items(plain)}
-        entries = [self._entry(ready) for ready in batch]
+        wanted = [self._entry(ready) for ready in batch]
         self._owners = {}
         vectors = BatchVectors(self.encoders)
-        for ready, entry in zip(batch, entries, strict=True):
+        for ready, (entry, _) in zip(batch, wanted, strict=True):
             if ready.read:
                 _add_pieces(vectors, entry, ready.read)
-        vectors.add_texts(self.collection, [s for entry in entries for s in entry.segments if s.text])
-        made = vectors.encode()
+        vectors.add_texts(self.collection, [s for entry, _ in wanted for s in entry.segments if s.text])
+        made, failed = vectors.encode(), vectors.failed
         refused = self.collection.put(
-            [self._signed(with_vectors(entry, made), ready) for ready, entry in zip(batch, entries, strict=True)]
+            [
+                self._signed(with_vectors(entry, made), ready)
+                for ready, (entry, _) in zip(batch, wanted, strict=True)
+                if entry.item.id not in failed
+            ]
         )
         self.wrote = True
-        for ready, entry in zip(batch, entries, strict=True):
-            item = entry.item
-            damage = all_damage(ready.read.damage if ready.read else "", vectors.failed.get(item.id, ""))
-            if item.id in refused:
-                self.report.fail(item.uri, refused[item.id])
-            elif damage:
-                self._note_failure(item, damage)
-            elif ready.read and not ready.read.known:
-                self._note_read(ready)
+        for ready, (entry, outcome) in zip(batch, wanted, strict=True):
+            self._note(ready, entry.item, outcome, refused, failed)
 
-    def _note_read(self, ready: _Ready) -> None:
-        was_there = ready.stored is not None and ready.stored.state != "partial"
-        self.report.changed += was_there
-        self.report.added += not was_there
-        for fault in ready.read.facts.get(LEFT_OUT, ()) if ready.read else ():
-            self.report.warn(f"left out of {ready.item.path or ready.item.uri}: {fault}")
+    def _note(
+        self, ready: _Ready, item: Item, outcome: Outcome, refused: Mapping[str, str], failed: Mapping[str, str]
+    ) -> None:
+        """What became of an item: not written where an encoder failed at it, so that what there was before is kept."""
+        read = ready.read
+        if item.id in refused:
+            self.report.fail(item.uri, refused[item.id])
+        elif item.id in failed and not ready.given_up:
+            self._fail(ready.item, ready.stored, failed[item.id], ready.begun)
+        elif item.id in failed:
+            self._note_failure(item, failed[item.id])
+        elif read and read.damage:
+            self._note_failure(item, read.damage)
+        else:
+            self.report.count(outcome)
+        for fault in read.facts.get(LEFT_OUT, ()) if read else ():
+            self.report.warn(f"left out of {item.path or item.uri}: {fault}")
 
     def _recognised(self, batch: list[_Ready]) -> list[_Ready]:
         """The batch, with contents that the collection has already marked as known."""
@@ -322,18 +338,20 @@ class _Run:
             vectors={**entry.vectors, **own},
         )
 
-    def _entry(self, ready: _Ready) -> Entry:
+    def _entry(self, ready: _Ready) -> tuple[Entry, Outcome]:
+        """What is to be written of an item, and what that makes of it."""
         read, stored = ready.read, ready.stored
         if read is None:
-            return self._described(ready)
+            return self._described(ready), "described" if stored else "added"
         if read.known:
             return self._same_content(ready, read)
         item = self._item(ready.item, stored, read)
         if read.words and stored is not None:
             facts = {name: fact for name, fact in stored.facts.items() if name != LEFT_OUT}
             item = replace(item, facts={**facts, **read.facts}).with_layers({**stored.layers, **item.layers})
-            return Entry(item, [*_segments(item, read), *text_segments(item)], replaces=WORDS)
-        return Entry(item, [*_segments(item, read), *text_segments(item)])
+            return Entry(item, [*_segments(item, read), *text_segments(item)], replaces=WORDS), "changed"
+        was_there = stored is not None and stored.state != "partial"
+        return Entry(item, [*_segments(item, read), *text_segments(item)]), "changed" if was_there else "added"
 
     def _item(self, item: Item, stored: Item | None, read: Read) -> Item:
         """The item as it was read, with what is known of it from elsewhere."""
@@ -353,26 +371,20 @@ class _Run:
         item = replace(item, revision=ready.item.revision, state="ok", reason="").with_layers(
             {**item.layers, self.source.name: ready.item.metadata}
         )
-        self.report.described += stored is not None
-        self.report.added += stored is None
         return Entry(item, text_segments(item), replaces=TEXT_KINDS)
 
-    def _same_content(self, ready: _Ready, read: Read) -> Entry:
+    def _same_content(self, ready: _Ready, read: Read) -> tuple[Entry, Outcome]:
         """An item whose content is in the collection already: touched, moved, or a copy."""
         twins = self.collection.with_content([read.content]).get(read.content, [])
-        stored = ready.stored
-        twin = next((t for t in twins if stored and t.id == stored.id), None)
-        if twin:
-            self.report.changed += 1
-        elif stored is None and (twin := next((t for t in twins if _is_gone(t)), None)):
-            self.report.moved += 1
-        if twin:
-            item = replace(twin, uri=ready.item.uri, revision=ready.item.revision, state="ok", reason="").with_layers(
-                {**twin.layers, self.source.name: ready.item.metadata}
-            )
-            return Entry(item, text_segments(item), replaces=TEXT_KINDS)
-        self.report.copied += 1
-        return self._copy(ready, read, twins[0])
+        own = next((twin for twin in twins if ready.stored and twin.id == ready.stored.id), None)
+        gone = next((twin for twin in twins if _is_gone(twin)), None) if ready.stored is None else None
+        twin = own or gone
+        if twin is None:
+            return self._copy(ready, read, twins[0]), "copied"
+        item = replace(twin, uri=ready.item.uri, revision=ready.item.revision, state="ok", reason="").with_layers(
+            {**twin.layers, self.source.name: ready.item.metadata}
+        )
+        return Entry(item, text_segments(item), replaces=TEXT_KINDS), "changed" if own else "moved"
 
     def _copy(self, ready: _Ready, read: Read, twin: Item) -> Entry:
         own = {FILE_LAYER: twin.layers[FILE_LAYER]} if FILE_LAYER in twin.layers else {}

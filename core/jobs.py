@@ -74,11 +74,6 @@ class Read:
     words: bool = False
 
 
-def all_damage(*said: str) -> str:
-    """What could not be read of an item, as several have said it, each thing once."""
-    return "; ".join(dict.fromkeys(one for several in said for one in several.split("; ") if one))
-
-
 @dataclass(frozen=True)
 class Failed:
     reason: str
@@ -195,7 +190,8 @@ class _Parts:
     def learn(self, more: Learnt) -> None:
         known = self._learnt
         metadata = known.metadata if more.metadata == Metadata() else more.metadata.over(known.metadata)
-        self._learnt = Learnt({**known.facts, **more.facts}, metadata, all_damage(known.damage, more.damage))
+        damage = "; ".join(dict.fromkeys(one for one in (known.damage, more.damage) if one))
+        self._learnt = Learnt({**known.facts, **more.facts}, metadata, damage)
 
     def has(self, piece: Piece) -> bool:
         """Whether the collection has the piece: an interrupted reading gave it, or the item itself is as it was."""

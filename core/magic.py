@@ -11,12 +11,30 @@ TYPES: dict[ItemKind, tuple[str, ...]] = {
     "sound": ("audio/", "video/"),  # servers call .ogg, .webm and .m4a videos
 }
 """Content types by kind."""
-UNTOLD = ("", "application/octet-stream", "binary/octet-stream", "application/ogg", "application/mp4")
+UNTOLD = (
+    "",
+    "application/octet-stream",
+    "binary/octet-stream",
+    "application/ogg",
+    "application/mp4",
+    "application/mxf",
+)
 """Content types that say nothing against any kind."""
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"moof", b"styp", b"sidx")
+_MXF, _DV = b"\x06\x0e\x2b\x34", b"\x1f\x07\x00"
 _STARTS: dict[ItemKind, tuple[bytes, ...]] = {
     "photo": (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*"),
-    "film": (b"\x1a\x45\xdf\xa3", b"OggS", b"FLV", b"\x30\x26\xb2\x75", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"\x47"),
+    "film": (
+        b"\x1a\x45\xdf\xa3",
+        b"OggS",
+        b"FLV",
+        b"\x30\x26\xb2\x75",
+        b"\0\0\x01\xba",
+        b"\0\0\x01\xb3",
+        b"\x47",
+        _MXF,
+        _DV,
+    ),
     "sound": (b"fLaC", b"OggS", b"ID3", b"\x1a\x45\xdf\xa3"),
 }
 _RIFF: dict[ItemKind, tuple[bytes, ...]] = {"photo": (b"WEBP",), "film": (b"AVI ",), "sound": (b"WAVE",)}
@@ -39,6 +57,8 @@ def mistaken_bytes(head: bytes, kind: ItemKind) -> str:
 def _begins_as(head: bytes, kind: ItemKind) -> bool:
     if head[:4] in (b"RIFF", b"RF64"):
         return head[8:12] in _RIFF[kind]
+    if head[:4] == b"FORM":
+        return kind == "sound" and head[8:12] in (b"AIFF", b"AIFC")
     if head[4:8] in _BOXES:
         return True  # MP4, MOV, M4A, HEIC and AVIF begin alike
     if kind == "film" and len(head) > 4 and head[4] == 0x47:

@@ -47,10 +47,11 @@ class OnnxModel:
         try:
             return onnxruntime.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own, of many kinds
-            what = "what was made of a model" if isinstance(self._model, bytes) else self._model
-            raise ModelError(
-                f"{what} can't be loaded: {explain(error)}; sightsound doctor tells of damaged files"
-            ) from error
+            if isinstance(self._model, bytes):
+                raise ModelError(f"A model can't be loaded: {explain(error)}") from error
+            name = Path(self._model).name
+            said = explain(error).replace(self._model, name)
+            raise ModelError(f"The model {name} can't be loaded: {said}. See: sightsound doctor") from error
 
     @cached_property
     def _cores(self) -> ThreadPoolExecutor:

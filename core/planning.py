@@ -79,7 +79,8 @@ def _need(source: Source, item: Item, stored: Item | None, retry: bool) -> Need:
     if stored is not None and stored.state in ("failed", "stale") and not retry and stored.revision == item.revision:
         return "nothing"
     if item.kind == "text":
-        return "nothing" if stored and said_by(stored, source) == item.metadata else "describe"
+        same = stored is not None and stored.state == "ok" and said_by(stored, source) == item.metadata
+        return "nothing" if same else "describe"
     if stored is None or stored.revision != item.revision or stored.state != "ok":
         return "read"
     return "nothing" if said_by(stored, source) == item.metadata else "describe"

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sightsound.sources import Paused
 
 SPELT_OUT = 20
 """Failures that a report spells out, and warnings; the collection has all of them, each with its item."""
+
+
+Outcome = Literal["added", "changed", "described", "moved", "copied"]
+"""What becomes of an item that is written; each is a count of the report."""
 
 
 @dataclass
@@ -28,6 +33,8 @@ class Report:
     gone: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    more_warnings: int = 0
+    """Those that are not spelt out."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Items, or the sound of films, that were passed over, by the reason."""
     paused: list[Paused] = field(default_factory=list)
@@ -43,6 +50,11 @@ class Report:
     def warn(self, warning: str) -> None:
         if len(self.warnings) < SPELT_OUT:
             self.warnings.append(warning)
+        else:
+            self.more_warnings += 1
+
+    def count(self, outcome: Outcome) -> None:
+        setattr(self, outcome, getattr(self, outcome) + 1)
 
     def skip(self, reason: str) -> None:
         self.skipped[reason] += 1

@@ -23,6 +23,7 @@ from sightsound.errors import ItemMissing, MediaError, UsageError
 from sightsound.filters import Filters
 from sightsound.fusing import MEDIUM_OF, Candidate, Match, fuse, matches
 from sightsound.jobs import Equipment, Job
+from sightsound.media import missing
 from sightsound.moments import Followed, Moment, followed, moments
 from sightsound.opening import open_source
 from sightsound.registry import Registry
@@ -310,7 +311,7 @@ def _ask(registry: Registry, collection: Collection, encoders: EncoderSet, part:
         probes = [
             Probe(space, "text", vector)
             for encoder in _checked(collection, encoders, "text")
-            for space, vectors in encoder.encode([encoder.spec.prepare(part.text)], "query").items()
+            for space, vectors in encoder.encode(encoder.prepared([part.text]), "query").items()
             for vector in vectors
             if vector is not None
         ]
@@ -342,12 +343,14 @@ def _file_probes(registry: Registry, collection: Collection, encoders: EncoderSe
     from sightsound.workers import read_alone  # multiprocessing is not for searches in words
 
     source, item = _as_item(registry, part)
-    if reason := Skips(registry, encoders, collection.name).reason(item):
-        raise UsageError(f"{part.path} can't be searched by: {reason}")
     media: tuple[Medium, ...] = MEDIA_OF[item.kind]
     if not any(encoders.reading(medium, "query") for medium in media):
         what = {"photo": "pictures", "sound": "sounds", "film": "films"}[item.kind]
-        raise UsageError(f"The collection '{collection.name}' has no encoder for {what}")
+        reason = Skips(registry, encoders, collection.name).reason(item) or f"the collection has no encoder of {what}"
+        raise UsageError(f"{part.path} can't be searched by: {reason}")
+    reader = next((one.thing for one in registry.readers if one.thing.reads(item)), None)
+    if reader and missing(reader, item):
+        raise UsageError(f"{part.path} can't be searched by: {missing(reader, item)}")
     chosen = [encoder for medium in media for encoder in _checked(collection, encoders, medium)]
     equipment = Equipment(
         source,

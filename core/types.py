@@ -84,8 +84,9 @@ class Encoder(Protocol):
         """Encode what `EncoderSpec.prepare` returned. Called from one thread at a time, not always the same.
 
         Returns float32 (n, dims), rows of unit length; a tuple of such arrays, in the spec's order, where the
-        spec names several spaces. A row of zeros or with NaN says "no vector for this one": core leaves it out. May
-        raise anything: it is then given one after the other, and those that it raises for fail.
+        spec names several spaces. A row of zeros or with NaN says "no vector for this one": core leaves it out. It may
+        raise anything: it is then given one after the other, and the items of those that it raises for fail. Where it
+        raises for everything, of eight items or more, the run ends.
         """
         ...
 

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import PHOTOS, ROOT
+from made_sounds import drums, write
 
-from sightsound import EncoderSpec, ImageInput, Item, Metadata, Source, Space, TextInput, Vectors, file_uri, hookimpl
+from sightsound import (
+    AudioInput,
+    EncoderSpec,
+    ImageInput,
+    Item,
+    Metadata,
+    Source,
+    Space,
+    TextInput,
+    Vectors,
+    calibration,
+    file_uri,
+    hookimpl,
+)
 from sightsound.encoders import choose
-from sightsound.errors import EncodingError, PluginError
+from sightsound.errors import EncodingError, ModelError, PluginError
 from sightsound.hookspecs import Register
 from sightsound.indexing import index
 from sightsound.plugins.image.adapter import Adapter, fit
 from sightsound.registry import Registry, load
-from sightsound.reports import Report
-from sightsound.searching import ItemPart, Query, TextPart, search
+from sightsound.reports import Options, Report
+from sightsound.searching import FilePart, ItemPart, Query, TextPart, search
 from sightsound.stores.base import Collection
 from sightsound.stores.local import LocalStore
 from sightsound.types import item_id
@@ -60,12 +75,16 @@ class Standin:
 
     def __init__(self) -> None:
         self.texts = Counting(letters)
+        self.prepare: Callable[[str], str] = str.strip
+        self.background: Callable[[], list[str]] = list
         self.images = Counting(lambda prepared: prepared)
 
     @hookimpl
     def register_encoders(self, register: Register) -> None:
         register("counting", lambda argument: [
-            EncoderSpec("text", "text", LETTERS, TextInput(), str.strip, lambda device: self.texts),
+            EncoderSpec(
+                "text", "text", LETTERS, TextInput(), self.prepare, lambda device: self.texts, lambda: self.background()
+            ),
             EncoderSpec("image", "image", BRIGHTNESS, ImageInput(16), levels, lambda device: self.images),
         ])  # fmt: skip
 
@@ -103,7 +122,10 @@ def collection(tmp_path: Path) -> Iterator[Collection]:
 
 @pytest.fixture
 def run(plugins: Registry, collection: Collection) -> Callable[..., Report]:
-    return lambda *items: index(plugins, collection, Shelf(list(items)), choose(plugins, ["counting"]))
+    def run(*items: Item, retry: bool = False) -> Report:
+        return index(plugins, collection, Shelf(list(items)), choose(plugins, ["counting"]), Options(retry=retry))
+
+    return run
 
 
 def photo(path: Path, **said: Any) -> Item:
@@ -196,12 +218,105 @@ def test_an_encoder_that_fails_at_an_item_costs_that_item(
     standin.images._encode = particular
     report = run(*(photo(folder / f"{name}.jpg", title=name) for name in ("cat", "horse")))
     assert (report.added, report.failed) == (1, 1)
-    ((uri, reason),) = report.failures
-    assert "counting@tests/image failed: ValueError: that one never;" in reason
-    title = Path(uri).stem
-    answer = search(plugins, collection, choose(plugins, ["counting"]), Query((TextPart(title),)))
-    assert answer.hits[0].item.uri == uri, "its title is found"
-    assert collection.counts()["brightness", "photo"] == 1
+    (reason,) = (reason for _, reason in report.failures)
+    assert reason == "The encoder counting@tests/image failed: ValueError: that one never"
+    assert (collection.count(), collection.counts()["brightness", "photo"]) == (1, 1)
+    hated[:] = [np.ones(4, np.float32)]
+    again = run(*(photo(folder / f"{name}.jpg", title=name) for name in ("cat", "horse")), retry=True)
+    assert (again.added + again.changed, again.unchanged, again.failed) == (1, 1, 0)
+    assert collection.counts()["brightness", "photo"] == 2
+
+
+def test_where_an_encoder_fails_what_was_there_is_kept(
+    standin: Standin, run: Callable[..., Report], collection: Collection, plugins: Registry, copy_photos: Copy
+) -> None:
+    cat = copy_photos("cat.jpg") / "cat.jpg"
+    run(photo(cat, title="Minka"))
+    cat.write_bytes((PHOTOS / "horse.jpg").read_bytes())
+    standin.images._encode = lambda prepared: 1 / 0  # type: ignore[assignment, return-value]
+    assert run(photo(cat, title="Minka")).failed == 1
+    assert (collection.count(), collection.status().failed) == (1, 1)
+    answer = search(plugins, collection, choose(plugins, ["counting"]), Query((TextPart("Minka"),)))
+    assert [hit.item.uri for hit in answer.hits] == [file_uri(cat)]
+
+
+def fussy(text: str) -> str:
+    if "zzz" in text:
+        raise ValueError("no snoring")
+    return text
+
+
+@pytest.mark.parametrize("when", ["prepare", "encode"])
+def test_a_text_that_an_encoder_fails_at_is_tried_again(
+    standin: Standin, run: Callable[..., Report], collection: Collection, plugins: Registry, when: str
+) -> None:
+    items = [Item(f"test://{n}", "text", "1", Metadata(title=title)) for n, title in enumerate(["a", "zzz", "b"])]
+    particular = {when: True}
+    if when == "prepare":
+        standin.prepare = lambda text: fussy(text) if particular[when] else text
+    else:
+        standin.texts._encode = lambda text: letters(fussy(text) if particular[when] else text)
+    report = run(*items)
+    assert (report.listed, report.added, report.failed) == (3, 2, 1)
+    assert (run(*items).unchanged, run(*items, retry=True).failed) == (2, 1)
+    particular[when] = False
+    assert run(*items, retry=True).failed == 0
+    assert collection.count() == 3 and collection.status().failed == 0
+
+
+def test_an_encoder_that_fails_at_background_queries_leaves_what_was_written(
+    standin: Standin, run: Callable[..., Report], collection: Collection
+) -> None:
+    def picky(batch: Sequence[Any], role: str) -> Any:
+        if role == "query":
+            raise ValueError("no questions")
+        return np.stack([letters(text) for text in batch])
+
+    standin.texts.fingerprint = f"counting {secrets.token_hex(8)}"  # nobody has encoded these for it yet
+    standin.background, standin.texts.encode = lambda: ["what", "where"], picky  # type: ignore[method-assign]
+    items = [Item(f"test://{n}", "text", "1", Metadata(title=f"title {n}")) for n in range(3)]
+    report = run(*items)
+    assert report.added == 3 and "was not drawn again" in report.warnings[0]
+    del standin.texts.encode
+    assert calibration.calibrated_items(collection) == 0
+    assert run(*items).warnings == []
+    assert calibration.calibrated_items(collection) == 3, "the next run draws it"
+
+
+def loud(samples: Any) -> Any:
+    return np.eye(4, dtype=np.float32)[3 if np.abs(samples).max() > 0.1 else 0]
+
+
+def test_a_sound_finds_pictures_where_an_encoder_of_queries_says_so(
+    run: Callable[..., Report], collection: Collection, plugins: Registry, copy_photos: Copy, tmp_path: Path
+) -> None:
+    class Heard:
+        @hookimpl
+        def register_encoders(self, register: Register) -> None:
+            hears = Counting(lambda prepared: prepared)
+            spec = EncoderSpec(
+                "hear", "audio", BRIGHTNESS, AudioInput(16_000, 2), loud, lambda device: hears, roles=("query",)
+            )
+            register("heard", lambda argument: [spec])
+
+    plugins.add(Heard(), "heard", "tests-4")
+    cat = copy_photos("cat.jpg") / "cat.jpg"
+    encoders = choose(plugins, ["counting", "heard"])
+    index(plugins, collection, Shelf([photo(cat)]), encoders)
+    asked = Query((FilePart(write(tmp_path / "drums.wav", drums(3)), kind="sound"),))
+    assert [hit.item.uri for hit in search(plugins, collection, encoders, asked).hits] == [file_uri(cat)]
+
+
+def test_an_encoder_that_can_not_be_loaded_is_named(plugins: Registry) -> None:
+    class Broken:
+        @hookimpl
+        def register_encoders(self, register: Register) -> None:
+            spec = EncoderSpec("t", "text", LETTERS, TextInput(), str, lambda device: 1 / 0)  # type: ignore[arg-type, return-value]
+            register("broken", lambda argument: [spec])
+
+    plugins.add(Broken(), "broken", "tests-3")
+    with pytest.raises(ModelError, match="broken@tests-3/t can't be loaded: ZeroDivisionError: division by zero"):
+        choose(plugins, ["broken"]).records()
 
 
 def test_an_encoder_that_fails_at_everything_ends_the_run_and_nothing_is_lost(

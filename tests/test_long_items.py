@@ -351,26 +351,55 @@ def test_memory_does_not_grow_with_the_film(sightsound: CommandLine, film: Film,
     assert most < 700 << 20
 
 
-@pytest.mark.parametrize("hated", [[3], [3, 95], [97]], ids=["in a part", "in two parts", "at the end"])
-def test_an_encoder_that_fails_at_a_frame_costs_that_frame(
-    sightsound: CommandLine, film: Film, site: Path, store: Store, hated: list[int]
+@pytest.mark.parametrize(("hated", "kept"), [(3, 0), (40, 32), (97, 96)], ids=["at first", "within", "at the end"])
+def test_a_film_that_an_encoder_fails_at_is_found_by_what_came_before(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path, store: Store, hated: int, kept: int
 ) -> None:
     path, named = film(frames=100), where(store, site)
     index = ("index", path.parent, "--encoders", "mean")
-    ran = sightsound(*index, code=3, **named, HATED=" ".join(map(str, hated)))
-    why = "The encoder mean@slides/mean failed: ValueError: what a frame; sightsound doctor tells of damaged files"
+    ran = sightsound(*index, code=3, **named, HATED=str(hated))
+    why = "The encoder mean@slides/mean failed: ValueError: what a frame"
     assert ran.out == "1 item: 1 skipped, 1 failed\n" and f"failed: {path.as_uri()}: {why}\n" in ran.err
-    assert vectors_of(store) == 100 - len(hated)
+    assert vectors_of(store) == kept
     assert why in sightsound("failed", **named).out
     assert "1 failed" in sightsound(*index, code=3, **named).out, "it is not tried again unasked"
     assert "1 changed, read again" in sightsound(*index, "--retry", **named).out
     assert vectors_of(store) == 100
+    assert asked(tmp_path)[1:] == [[kept, kept - 1, kept] if kept else None], "it went on where it had failed"
     assert "all is well" in sightsound("check", **named).out
+
+
+def test_a_film_that_broke_off_and_then_failed_lacks_nothing_in_the_end(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path, store: Store
+) -> None:
+    (until := tmp_path / "until").write_text("60")
+    path, named = film(frames=100, until=str(until)), where(store, site)
+    index = ("index", path.parent, "--encoders", "mean")
+    sightsound(*index, code=3, **named)
+    assert vectors_of(store) == 60
+    until.write_text("1000")
+    assert "1 failed" in sightsound(*index, "--retry", code=3, **named, HATED="70").out
+    assert vectors_of(store) == 60 and "what a frame" in sightsound("failed", **named).out
+    assert "1 changed" in sightsound(*index, "--retry", **named).out
+    assert vectors_of(store) == 100
+    assert "all is well" in sightsound("check", **named).out
+
+
+def test_a_film_that_an_encoder_fails_at_throughout_costs_no_other(
+    sightsound: CommandLine, film: Film, site: Path, store: Store
+) -> None:
+    path, named = film("a.ogv", frames=40), where(store, site)
+    film("b.ogv", frames=40, side=17)
+    film("c.ogv", frames=41, side=17)
+    index = ("index", path.parent, "--encoders", "mean")
+    ran = sightsound(*index, code=3, **named, HATED=" ".join(map(str, range(40))))
+    assert "2 added" in ran.out and "1 failed" in ran.out
+    assert vectors_of(store) == 81
 
 
 def vectors_of(store: Store) -> int:
     collection = store.open("default")
     try:
-        return collection.counts()["mean", "frame"]
+        return collection.counts().get(("mean", "frame"), 0)
     finally:
         collection.close()

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from served import site_of
 
 from sightsound.config import cores
+from sightsound.plugins.text.minilm import MiniLM
 from sightsound.searching import ReadPart
 from sightsound.webapp import site as site_module
 from sightsound.webapp.site import READ_WAITING, Site
@@ -210,6 +211,19 @@ def test_answers_are_json_without_escapes(client: FlaskClient) -> None:
     answer = client.get("/api/v1/search?q=a+boat&limit=1")
     assert answer.content_type == "application/json"
     assert json.loads(answer.data)["version"] == 1
+
+
+def test_an_encoder_that_fails_tells_the_log_and_not_the_visitor(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("/a/place/of/ours")
+
+    monkeypatch.setattr(MiniLM, "encode", fail)
+    answer = client.get("/api/v1/search?q=a+question+nobody+asked+before")
+    assert answer.status_code == 500 and b"/a/place" not in answer.data
+    assert answer.json["error"]["message"] == "Something went wrong here; the site's log says what"
+    assert "/a/place/of/ours" in caplog.text and "Traceback" in caplog.text
 
 
 def test_files_that_read_slowly_hold_up_no_words(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,7 @@ def test_memory_is_that_of_a_window_however_long_the_sound() -> None:
 # Reading
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.oga", "a.mp3", "a.m4a", "a.aac"])
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.flac", "a.ogg", "a.oga", "a.mp3", "a.m4a", "a.aac"])
 def test_every_format_is_read_alike(tmp_path: Path, name: str) -> None:
     pieces, learnt = read(write(tmp_path / name, tone(1000, 5)))
     assert learnt.facts["duration"] == pytest.approx(5, abs=0.15)

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from sightsound.errors import CollectionMissing, SightsoundError
+from sightsound.errors import CollectionMissing, EncodingError, SightsoundError
 
 PATHS = ("/api/", "/media/", "/openapi.json", "/readyz", "/healthz")
 """What answers in JSON."""
@@ -48,6 +48,8 @@ def answer(status: int, message: str, code: str, headers: Any = ()) -> Response:
 
 
 def _ours(error: SightsoundError) -> Response:
+    if isinstance(error, EncodingError):
+        return _bug(error)
     if isinstance(error, CollectionMissing) and not in_json():
         return make_response(render_template("empty.html", message=str(error)))
     # FetchFailed has the status of what was fetched.

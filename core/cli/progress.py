@@ -158,6 +158,8 @@ def print_report(report: Report, dry_run: bool) -> None:
         note(f"{count:,} skipped: {reason}")
     for warning in report.warnings:
         note(f"warning: {warning}")
+    if report.more_warnings:
+        note(f"and {plural(report.more_warnings, 'more warning')} like these")
     for uri, reason in report.failures[:SHOWN_FAILURES]:
         note(f"failed: {uri}: {reason}")
     for source, reason in report.unlisted:

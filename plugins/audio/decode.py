@@ -1,7 +1,7 @@
 """Sound files as mono samples, streamed. Files are hostile: what a file is, its first bytes say, and nothing else.
 
-soundfile (libsndfile) reads WAV, FLAC, OGG and MP3; the rest, and what it can't, PyAV (FFmpeg) reads, with the one
-format that the first bytes tell: a playlist would make FFmpeg open other files.
+soundfile (libsndfile) reads WAV, AIFF, FLAC, OGG and MP3; the rest, and what it can't, PyAV (FFmpeg) reads, with the
+one format that the first bytes tell: a playlist would make FFmpeg open other files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST = 12 * 3600
 """Seconds of sound that are read."""
 BLOCK = 1 << 16
 """Samples of each channel that are decoded at once."""
-FORMATS = "WAV, FLAC, OGG, Opus, MP3, M4A, AAC"
+FORMATS = "WAV, AIFF, FLAC, OGG, Opus, MP3, M4A, AAC"
 _MP4 = "mov,mp4,m4a,3gp,3g2,mj2"
 _MATROSKA = "matroska,webm"
 
@@ -50,6 +50,8 @@ def kind_of(head: bytes) -> Kind:
     """By the first 12 bytes or more. Raises MediaError for what is no sound."""
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return Kind("WAV", "wav", True)
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return Kind("AIFF", "aiff", True)
     if head[:4] == b"fLaC":
         return Kind("FLAC", "flac", True)
     if head[:4] == b"OggS":

@@ -14,10 +14,11 @@ from sightsound.errors import UsageError
 from sightsound.sources import file_revision
 from sightsound.types import ItemKind
 
+_FILMS = "mp4 m4v mov f4v mkv webm avi mpg mpeg mpe m2v vob ts mts m2ts ogv flv wmv asf 3gp 3g2 mxf dv"
 KINDS: dict[str, ItemKind] = {
-    **dict.fromkeys("wav flac ogg oga opus mp3 m4a aac".split(), "sound"),  # noqa: SIM905
+    **dict.fromkeys("wav aif aiff aifc flac ogg oga opus mp3 m4a aac".split(), "sound"),  # noqa: SIM905
     **dict.fromkeys("jpg jpeg jpe jfif png webp gif bmp tif tiff avif heic heif mpo".split(), "photo"),  # noqa: SIM905
-    **dict.fromkeys("mp4 m4v mov mkv webm avi mpg mpeg mpe m2v ts mts m2ts ogv flv wmv asf 3gp 3g2".split(), "film"),  # noqa: SIM905
+    **dict.fromkeys(_FILMS.split(), "film"),
 }
 """Kind by extension, of what installed readers read."""
 

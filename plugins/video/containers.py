@@ -13,6 +13,10 @@ from sightsound.errors import MediaError
 HEAD = 4 * 192 + 4
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"moof", b"styp", b"sidx")
 _SYNC = 0x47
+MXF = b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02"
+"""The key of the partition that opens it, SMPTE ST 377."""
+DV = b"\x1f\x07\x00"
+"""The first DIF block, IEC 61834: a header; the next byte says whether it is of 50 or of 60 Hz."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ def container_of(file: BinaryIO) -> Container:
     file.seek(0)
     found = _by_magic(head)
     if found is None:
-        kinds = "MP4, MOV, MKV, WebM, AVI, MPEG, TS, OGV, FLV, WMV"
+        kinds = "MP4, MOV, MKV, WebM, AVI, MPEG, TS, OGV, FLV, WMV, MXF, DV"
         raise MediaError(f"it is not a film of a kind that is read ({kinds}), or its start is damaged")
     return found
 
@@ -51,6 +55,10 @@ def _by_magic(head: bytes) -> Container | None:
         return Container("mpeg", "MPEG")
     if head.startswith(b"\x00\x00\x01\xb3"):
         return Container("mpegvideo", "MPEG")
+    if head.startswith(MXF):
+        return Container("mxf", "MXF")
+    if head.startswith(DV) and head[3] | 0x80 == 0xBF:
+        return Container("dv", "DV")
     for offset, step in ((0, 188), (4, 192)):
         if len(head) > offset + 3 * step and all(head[offset + n * step] == _SYNC for n in range(4)):
             return Container("mpegts", "TS")

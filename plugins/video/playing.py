@@ -56,7 +56,7 @@ def plays(container: Any, kind: str) -> bool:
         if stream is None:
             continue
         context = stream.codec_context
-        if context is None or context.name.replace("lib", "").replace("dav1d", "av1") not in codecs.get(kind, ()):
+        if context is None or context.codec.canonical_name not in codecs.get(kind, ()):
             return False
     return video is None or video.codec_context.pix_fmt in PLAIN
 

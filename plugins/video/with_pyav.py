@@ -79,7 +79,7 @@ class PyavFilm:
         context.thread_count = min(4, cores()) if context.width * context.height > LARGE else 1
         if not self._exact:
             context.options = {"skip_loop_filter": "noref"}
-        self.codec = context.name
+        self.codec = context.codec.canonical_name
         self.fps = float(stream.average_rate or stream.guessed_rate or 0)
         self.width, self.height = context.width, context.height
 
