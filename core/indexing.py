@@ -8,9 +8,8 @@ Interrupted anywhere, the next run goes on: what was committed is skipped.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sightsound import calibration
 from sightsound.batches import BatchVectors, with_vectors
@@ -18,6 +17,7 @@ from sightsound.beside import LEFT_OUT
 from sightsound.brokenoff import broke_off, forget, reopen, so_far
 from sightsound.config import cores, number, setting
 from sightsound.encoders import EncoderSet, check_fingerprint, take_up
+from sightsound.entries import Entries, Ready, pieces_of
 from sightsound.errors import EncodingError, UsageError
 from sightsound.jobs import Equipment, Failed, Job, Read
 from sightsound.planning import Task, job, plan
@@ -29,16 +29,13 @@ from sightsound.signatures import signed, sources
 from sightsound.skipping import Skips
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Entry
-from sightsound.texts import text_segments
-from sightsound.types import FILE_LAYER, Item, Medium, Metadata, Segment, SegmentKind, Vectors, item_id
+from sightsound.types import Item, Medium
 from sightsound.workers import Workers
 
 BATCH = 32
 """Items, or pieces of them, that are encoded and committed together: what an interruption may cost."""
 READ_MEDIA: tuple[Medium, ...] = ("image", "audio", "shot")
 """Media that readers deliver and prepare for encoders; texts are prepared here."""
-TEXT_KINDS: frozenset[SegmentKind] = frozenset({"title", "description", "tag"})
-WORDS: frozenset[SegmentKind] = frozenset({*TEXT_KINDS, "subtitle"})
 PRUNE_LIMIT = 0.2
 """The share of a collection that --prune may remove without asking."""
 
@@ -102,20 +99,6 @@ def _dry_run(collection: Collection, source: Source, skips: Skips, options: Opti
     return report
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """An item read, waiting for its batch to be encoded.
-
-    begun: of a long one, what was learnt of the parts that are written. given_up: whether that is all there will be.
-    """
-
-    item: Item
-    read: Read | None
-    stored: Item | None
-    begun: Read | None = None
-    given_up: bool = False
-
-
 class _Run:
     """One index run over one source."""
 
@@ -127,14 +110,13 @@ class _Run:
         self.report = Report()
         self.wrote = False
         self._seen = Seen()
-        self._batch: list[_Ready] = []
+        self._batch: list[Ready] = []
         self._contents: set[str] = set()
         self._in_part: dict[str, Read] = {}
         """What was learnt so far of long items of which parts were written, by URI."""
         self._given_up: set[str] = set()
         """URIs of long items of which the store refused a part."""
-        self._owners: dict[str, Item | None] = {}
-        """Who has the ids that new items would get, as far as it was asked for."""
+        self._entries = Entries(collection, source)
         self._resuming = Resuming(collection, source)
         self.listed_whole = False
 
@@ -203,7 +185,7 @@ class _Run:
                 reopen(self.collection, task.stored, task.item)
             if result and result.content in self._contents:
                 self._commit()
-            self._batch.append(_Ready(task.item, result, task.stored, begun))
+            self._batch.append(Ready(task.item, result, task.stored, begun))
             if result:
                 self._contents.add(result.content)
             pieces = sum(len(ready.read.pieces) for ready in self._batch if ready.read)
@@ -212,8 +194,8 @@ class _Run:
 
     def _put_part(self, task: Task, part: Read, begun: Read | None) -> None:
         """Encode and write a part of a long item; search finds it when the last part is there. begun: those before."""
-        uri, item = task.item.uri, self._item(task.item, task.stored, part)
-        entry = Entry(item, _segments(item, part))
+        uri, entry = task.item.uri, self._entries.part(task.item, task.stored, part)
+        item = entry.item
         vectors = BatchVectors(self.encoders)
         _add_pieces(vectors, entry, part)
         vectors.add_texts(self.collection, [segment for segment in entry.segments if segment.text])
@@ -238,14 +220,12 @@ class _Run:
         found = self._found(stored)
         if begun and (found is None or broke_off(found, item)):
             self._commit()
-            self._write([_Ready(item, replace(begun, damage=reason, last=True), stored, given_up=True)])
+            self._write([Ready(item, replace(begun, damage=reason, last=True), stored, given_up=True)])
             self._resuming.done(item.uri)
             return
         if found and not broke_off(found, item):
             forget(self.collection, found)
-        failed = stored or replace(item, id=self._new_id(item.uri, ""))
-        layers = {**failed.layers, self.source.name: item.metadata}
-        self._note_failure(replace(failed.with_layers(layers), revision=item.revision), reason)
+        self._note_failure(self._entries.failed(item, stored), reason)
         self._resuming.done(item.uri)
 
     def _found(self, stored: Item | None) -> Item | None:
@@ -266,12 +246,9 @@ class _Run:
                 self._resuming.done(ready.item.uri)
         self._resuming.save()
 
-    def _write(self, batch: list[_Ready]) -> None:
-        batch = self._recognised(batch)
-        plain = [item_id(ready.item.uri) for ready in batch if ready.stored is None]
-        self._owners = {**dict.fromkeys(plain), **self.collection.items(plain)}
-        wanted = [self._entry(ready) for ready in batch]
-        self._owners = {}
+    def _write(self, batch: list[Ready]) -> None:
+        batch = self._entries.recognised(batch)
+        wanted = self._entries.of(batch)
         vectors = BatchVectors(self.encoders)
         for ready, (entry, _) in zip(batch, wanted, strict=True):
             if ready.read:
@@ -290,7 +267,7 @@ class _Run:
             self._note(ready, entry.item, outcome, refused, failed)
 
     def _note(
-        self, ready: _Ready, item: Item, outcome: Outcome, refused: Mapping[str, str], failed: Mapping[str, str]
+        self, ready: Ready, item: Item, outcome: Outcome, refused: Mapping[str, str], failed: Mapping[str, str]
     ) -> None:
         """What became of an item: not written where an encoder failed at it, so that what there was before is kept."""
         read = ready.read
@@ -307,18 +284,7 @@ class _Run:
         for fault in read.facts.get(LEFT_OUT, ()) if read else ():
             self.report.warn(f"left out of {item.path or item.uri}: {fault}")
 
-    def _recognised(self, batch: list[_Ready]) -> list[_Ready]:
-        """The batch, with contents that the collection has already marked as known."""
-        contents = [ready.read.content for ready in batch if ready.read and not ready.read.known]
-        here = self.collection.with_content(contents) if contents else {}
-        return [
-            replace(ready, read=Read(ready.read.content, known=True))
-            if ready.read and ready.read.content in here
-            else ready
-            for ready in batch
-        ]
-
-    def _signed(self, entry: Entry, ready: _Ready) -> Entry:
+    def _signed(self, entry: Entry, ready: Ready) -> Entry:
         """A film that was read to its end, with its signatures."""
         if entry.item.kind != "film" or ready.read is None or ready.read.known:
             return entry
@@ -338,76 +304,6 @@ class _Run:
             vectors={**entry.vectors, **own},
         )
 
-    def _entry(self, ready: _Ready) -> tuple[Entry, Outcome]:
-        """What is to be written of an item, and what that makes of it."""
-        read, stored = ready.read, ready.stored
-        if read is None:
-            return self._described(ready), "described" if stored else "added"
-        if read.known:
-            return self._same_content(ready, read)
-        item = self._item(ready.item, stored, read)
-        if read.words and stored is not None:
-            facts = {name: fact for name, fact in stored.facts.items() if name != LEFT_OUT}
-            item = replace(item, facts={**facts, **read.facts}).with_layers({**stored.layers, **item.layers})
-            return Entry(item, [*_segments(item, read), *text_segments(item)], replaces=WORDS), "changed"
-        was_there = stored is not None and stored.state != "partial"
-        return Entry(item, [*_segments(item, read), *text_segments(item)]), "changed" if was_there else "added"
-
-    def _item(self, item: Item, stored: Item | None, read: Read) -> Item:
-        """The item as it was read, with what is known of it from elsewhere."""
-        own = {FILE_LAYER: read.metadata} if read.metadata != Metadata() else {}
-        others = {name: layer for name, layer in (stored.layers if stored else {}).items() if name != FILE_LAYER}
-        return replace(
-            item,
-            id=stored.id if stored else self._new_id(item.uri, read.content),
-            content=read.content,
-            facts=read.facts,
-        ).with_layers({**own, **others, self.source.name: item.metadata})
-
-    def _described(self, ready: _Ready) -> Entry:
-        """An item of which only the metadata changed, or that has no file."""
-        stored = ready.stored
-        item = stored or replace(ready.item, id=self._new_id(ready.item.uri, ""))
-        item = replace(item, revision=ready.item.revision, state="ok", reason="").with_layers(
-            {**item.layers, self.source.name: ready.item.metadata}
-        )
-        return Entry(item, text_segments(item), replaces=TEXT_KINDS)
-
-    def _same_content(self, ready: _Ready, read: Read) -> tuple[Entry, Outcome]:
-        """An item whose content is in the collection already: touched, moved, or a copy."""
-        twins = self.collection.with_content([read.content]).get(read.content, [])
-        own = next((twin for twin in twins if ready.stored and twin.id == ready.stored.id), None)
-        gone = next((twin for twin in twins if _is_gone(twin)), None) if ready.stored is None else None
-        twin = own or gone
-        if twin is None:
-            return self._copy(ready, read, twins[0]), "copied"
-        item = replace(twin, uri=ready.item.uri, revision=ready.item.revision, state="ok", reason="").with_layers(
-            {**twin.layers, self.source.name: ready.item.metadata}
-        )
-        return Entry(item, text_segments(item), replaces=TEXT_KINDS), "changed" if own else "moved"
-
-    def _copy(self, ready: _Ready, read: Read, twin: Item) -> Entry:
-        own = {FILE_LAYER: twin.layers[FILE_LAYER]} if FILE_LAYER in twin.layers else {}
-        others = {n: layer for n, layer in (ready.stored.layers if ready.stored else {}).items() if n != FILE_LAYER}
-        item = replace(
-            ready.item,
-            id=ready.stored.id if ready.stored else self._new_id(ready.item.uri, read.content),
-            content=read.content,
-            facts=twin.facts,
-        ).with_layers({**own, **others, self.source.name: ready.item.metadata})
-        theirs = [s for s in self.collection.segments([twin.id]).get(twin.id, []) if s.kind not in TEXT_KINDS]
-        vectors: dict[str, dict[str, Vectors]] = {}
-        for space in {space for space, _ in self.collection.counts()}:
-            found = self.collection.vectors(space, [segment.id for segment in theirs])
-            vectors[space] = {replace(s, item_id=item.id).id: found[s.id] for s in theirs if s.id in found}
-        return Entry(item, [*(replace(s, item_id=item.id) for s in theirs), *text_segments(item)], vectors)
-
-    def _new_id(self, uri: str, content: str) -> str:
-        """The id of an item first seen now; not that of an item that was first seen here and moved away."""
-        plain = item_id(uri)
-        owner = self._owners[plain] if plain in self._owners else self.collection.items([plain]).get(plain)
-        return plain if owner is None or owner.uri == uri else item_id(uri, content or uri)
-
     def let_go(self) -> None:
         """Remove, or count, the items that the source no longer names."""
         gone = list(self._seen.others(self.collection.of_source(self.source.name)))
@@ -425,18 +321,9 @@ class _Run:
         self.wrote = True
 
 
-def _segments(item: Item, read: Read) -> list[Segment]:
-    return [Segment(item.id, piece.kind, piece.number, piece.start, piece.end, piece.text) for piece in read.pieces]
-
-
 def _add_pieces(vectors: BatchVectors, entry: Entry, read: Read) -> None:
-    for segment, piece in zip(_segments(entry.item, read), read.pieces, strict=True):
+    for segment, piece in zip(pieces_of(entry.item, read), read.pieces, strict=True):
         vectors.add(segment, piece.inputs)
-
-
-def _is_gone(item: Item) -> bool:
-    path = item.path
-    return path is not None and not os.path.lexists(path)
 
 
 def default_workers() -> int:
