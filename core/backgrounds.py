@@ -11,18 +11,22 @@ import numpy as np
 
 from sightsound.config import cache_folder
 from sightsound.encoders import ChosenEncoder
+from sightsound.errors import EncodingError
 from sightsound.keeping import keep
 from sightsound.types import Vectors
 
 
 def background_vectors(encoder: ChosenEncoder, texts: Sequence[str]) -> dict[str, Vectors]:
-    """By space, float32 (n, dims); a text without a vector is left out."""
+    """By space, float32 (n, dims); a text without a vector is left out. Raises EncodingError."""
     known = "\n".join([encoder.loaded.fingerprint, *(space.name for space in encoder.spec.spaces), *texts])
     path = cache_folder() / "backgrounds" / f"{hashlib.sha256(known.encode()).hexdigest()[:32]}.npz"
     kept = _read(path, [space.name for space in encoder.spec.spaces])
     if kept is None:
         made = encoder.encode(encoder.prepared(texts), "query")
-        vectors = {space: np.stack([one for one in found if one is not None]) for space, found in made.items()}
+        usable = {space: [one for one in found if one is not None] for space, found in made.items()}
+        if not all(usable.values()):
+            raise EncodingError(f"The encoder {encoder.key} gave no vector for any of its background queries")
+        vectors = {space: np.stack(found) for space, found in usable.items()}
         keep(path, lambda file: np.savez(file, **vectors))  # type: ignore[arg-type]
         return vectors
     return kept

@@ -67,16 +67,19 @@ class BatchVectors:
     def _encoded(self, encoder: ChosenEncoder, inputs: Sequence[_Input]) -> Mapping[str, Sequence[Vectors | None]]:
         try:
             return encoder.encode([prepared for _, prepared in inputs], "document")
-        except EncodingError as error:
-            if len(inputs) == 1:
-                self.failed.setdefault(inputs[0][0].item_id, str(error))
-                return {space.name: [None] for space in encoder.spec.spaces}
-            apart = [self._encoded(encoder, [one]) for one in inputs]
-            made = {space.name: [one[space.name][0] for one in apart] for space in encoder.spec.spaces}
-            items = {segment.item_id for segment, _ in inputs}
-            if len(items) >= MANY and all(vector is None for vectors in made.values() for vector in vectors):
+        except EncodingError:
+            apart = [self._alone(encoder, *one) for one in inputs]
+            if len({segment.item_id for segment, _ in inputs}) >= MANY and not any(apart):
                 raise
-            return made
+            return {space.name: [one.get(space.name) for one in apart] for space in encoder.spec.spaces}
+
+    def _alone(self, encoder: ChosenEncoder, segment: Segment, prepared: object) -> Mapping[str, Vectors | None]:
+        """The vectors of one input; none where the encoder fails at it."""
+        try:
+            return {space: made[0] for space, made in encoder.encode([prepared], "document").items()}
+        except EncodingError as error:
+            self.failed.setdefault(segment.item_id, str(error))
+            return {}
 
 
 def with_vectors(entry: Entry, made: dict[str, dict[str, Vectors]]) -> Entry:

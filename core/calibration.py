@@ -53,7 +53,7 @@ def _against(
     collection: Collection, encoder: ChosenEncoder, space: str, ids: list[str], sample: Vectors
 ) -> Calibration | None:
     """The background of this encoder's queries against a sample of segments; None where there is nothing to tell."""
-    texts = list(encoder.spec.background()) if encoder.spec.background else []
+    texts = encoder.background()
     if texts:
         return calibrate(background_vectors(encoder, texts)[space] @ sample.T)
     own_ids, own = collection.sample(space, OWN[encoder.spec.reads], QUERIES)
@@ -76,7 +76,7 @@ def calibrated_items(collection: Collection) -> int:
 
 def _words(collection: Collection, encoders: EncoderSet) -> Calibration | None:
     """How much of unrelated queries' words the texts of a sample of items hold, those of the lowest ids."""
-    texts = [t for e in encoders.reading("text", "query") if e.spec.background for t in e.spec.background()]
+    texts = [text for encoder in encoders.reading("text", "query") for text in encoder.background()]
     sample = [item.id for item in islice(collection.scan(), SAMPLE)]
     if not texts or not sample:
         return None

@@ -47,7 +47,7 @@ class ChosenEncoder:
         except SightsoundError:
             raise
         except Exception as error:  # a stranger's encoder, or a damaged file of a known one
-            raise ModelError(f"The encoder {self.key} can't be loaded: {explain(error)}") from error
+            raise EncodingError(f"The encoder {self.key} can't be loaded: {explain(error)}") from error
 
     @property
     def preparation(self) -> Preparation:
@@ -67,7 +67,8 @@ class ChosenEncoder:
         encoder = self.loaded
         with self._failing():
             encoded = encoder.encode(batch, role)
-        arrays = encoded if isinstance(encoded, tuple) else (encoded,)
+            gave = encoded if isinstance(encoded, tuple) else (encoded,)
+            arrays = [np.asarray(array, dtype=np.float32) for array in gave]
         if len(arrays) != len(self.spec.spaces):
             raise PluginError(
                 f"The encoder {self.key} names {len(self.spec.spaces)} spaces and gave {len(arrays)} arrays"
@@ -82,6 +83,11 @@ class ChosenEncoder:
         with self._failing():
             return [self.spec.prepare(text) for text in texts]
 
+    def background(self) -> list[str]:
+        """Unrelated queries; none where the encoder has none of its own. Raises EncodingError."""
+        with self._failing():
+            return list(self.spec.background()) if self.spec.background else []
+
     @contextmanager
     def _failing(self) -> Iterator[None]:
         try:
@@ -92,7 +98,6 @@ class ChosenEncoder:
             raise EncodingError(f"The encoder {self.key} failed: {explain(error)}") from error
 
     def _checked(self, array: Vectors, space: Space, count: int) -> list[Vectors | None]:
-        array = np.asarray(array, dtype=np.float32)
         if array.shape != (count, space.dims):
             raise PluginError(
                 f"The encoder {self.key} gave vectors of shape {array.shape} for the space {space.name};"

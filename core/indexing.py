@@ -8,7 +8,7 @@ Interrupted anywhere, the next run goes on: what was committed is skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sightsound import calibration
@@ -22,14 +22,14 @@ from sightsound.errors import EncodingError, UsageError
 from sightsound.jobs import Equipment, Failed, Job, Read
 from sightsound.planning import Task, job, plan
 from sightsound.registry import Registry
-from sightsound.reports import Options, Outcome, Report
+from sightsound.reports import Options, Report
 from sightsound.resuming import Resuming
 from sightsound.seen import Seen
 from sightsound.signatures import signed, sources
 from sightsound.skipping import Skips
 from sightsound.sources import Source
 from sightsound.stores.base import Collection, Entry
-from sightsound.types import Item, Medium
+from sightsound.types import FILE_LAYER, Item, Medium, Metadata
 from sightsound.workers import Workers
 
 BATCH = 32
@@ -216,7 +216,7 @@ class _Run:
     def _fail(self, item: Item, stored: Item | None, reason: str, begun: Read | None) -> None:
         """Note that an item failed. Of a long one that was never read whole, what was read before is found."""
         if begun is None and stored and (stored.state, stored.revision) == ("partial", item.revision):
-            begun = Read(stored.content, facts=stored.facts)
+            begun = Read(stored.content, facts=stored.facts, metadata=stored.layers.get(FILE_LAYER, Metadata()))
         found = self._found(stored)
         if begun and (found is None or broke_off(found, item)):
             self._commit()
@@ -254,35 +254,35 @@ class _Run:
             if ready.read:
                 _add_pieces(vectors, entry, ready.read)
         vectors.add_texts(self.collection, [s for entry, _ in wanted for s in entry.segments if s.text])
-        made, failed = vectors.encode(), vectors.failed
+        made = vectors.encode()
+        # What an encoder failed at is not written, so that what was there before is kept. Of what moved, and of a film
+        # that is given up, there is nothing new but the texts.
+        held = {
+            entry.item.id
+            for ready, (entry, outcome) in zip(batch, wanted, strict=True)
+            if entry.item.id in vectors.failed and outcome != "moved" and not ready.given_up
+        }
         refused = self.collection.put(
             [
                 self._signed(with_vectors(entry, made), ready)
                 for ready, (entry, _) in zip(batch, wanted, strict=True)
-                if entry.item.id not in failed
+                if entry.item.id not in held
             ]
         )
         self.wrote = True
         for ready, (entry, outcome) in zip(batch, wanted, strict=True):
-            self._note(ready, entry.item, outcome, refused, failed)
-
-    def _note(
-        self, ready: Ready, item: Item, outcome: Outcome, refused: Mapping[str, str], failed: Mapping[str, str]
-    ) -> None:
-        """What became of an item: not written where an encoder failed at it, so that what there was before is kept."""
-        read = ready.read
-        if item.id in refused:
-            self.report.fail(item.uri, refused[item.id])
-        elif item.id in failed and not ready.given_up:
-            self._fail(ready.item, ready.stored, failed[item.id], ready.begun)
-        elif item.id in failed:
-            self._note_failure(item, failed[item.id])
-        elif read and read.damage:
-            self._note_failure(item, read.damage)
-        else:
-            self.report.count(outcome)
-        for fault in read.facts.get(LEFT_OUT, ()) if read else ():
-            self.report.warn(f"left out of {item.path or item.uri}: {fault}")
+            item, read = entry.item, ready.read
+            fault = vectors.failed.get(item.id) or (read.damage if read else "")
+            if item.id in held:
+                self._fail(ready.item, ready.stored, fault, ready.begun)
+            elif item.id in refused:
+                self.report.fail(item.uri, refused[item.id])
+            elif fault:
+                self._note_failure(item, fault)
+            else:
+                self.report.count(outcome)
+            for left_out in read.facts.get(LEFT_OUT, ()) if read else ():
+                self.report.warn(f"left out of {item.path or item.uri}: {left_out}")
 
     def _signed(self, entry: Entry, ready: Ready) -> Entry:
         """A film that was read to its end, with its signatures."""

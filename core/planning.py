@@ -76,14 +76,16 @@ def _chunks(source: Source, items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _need(source: Source, item: Item, stored: Item | None, retry: bool) -> Need:
-    if stored is not None and stored.state in ("failed", "stale") and not retry and stored.revision == item.revision:
+    same = stored is not None and said_by(stored, source) == item.metadata
+    state = stored.state if stored is not None else None
+    as_it_was = stored is not None and stored.revision == item.revision
+    if state in ("failed", "stale") and as_it_was and same and not retry:
         return "nothing"
     if item.kind == "text":
-        same = stored is not None and stored.state == "ok" and said_by(stored, source) == item.metadata
-        return "nothing" if same else "describe"
-    if stored is None or stored.revision != item.revision or stored.state != "ok":
+        return "nothing" if state == "ok" and same else "describe"
+    if not as_it_was or state != "ok":
         return "read"
-    return "nothing" if said_by(stored, source) == item.metadata else "describe"
+    return "nothing" if same else "describe"
 
 
 def said_by(stored: Item, source: Source) -> Metadata | None:

@@ -29,7 +29,7 @@ from sightsound import (
     hookimpl,
 )
 from sightsound.encoders import choose
-from sightsound.errors import EncodingError, ModelError, PluginError
+from sightsound.errors import EncodingError, PluginError
 from sightsound.hookspecs import Register
 from sightsound.indexing import index
 from sightsound.plugins.image.adapter import Adapter, fit
@@ -264,6 +264,56 @@ def test_a_text_that_an_encoder_fails_at_is_tried_again(
     assert collection.count() == 3 and collection.status().failed == 0
 
 
+def test_a_text_that_an_encoder_fails_at_costs_no_others_that_have_no_vector(
+    standin: Standin, run: Callable[..., Report], collection: Collection
+) -> None:
+    standin.texts._encode = lambda text: letters(fussy(text))
+    titles = [str(number) for number in range(12)]
+    report = run(*(Item(f"test://{title}", "text", "1", Metadata(title=title)) for title in [*titles, "zzz"]))
+    assert (report.added, report.failed, collection.count()) == (12, 1, 12)
+
+
+def test_a_title_that_is_mended_is_taken(
+    standin: Standin, run: Callable[..., Report], collection: Collection, copy_photos: Copy
+) -> None:
+    cat = copy_photos("cat.jpg") / "cat.jpg"
+    standin.texts._encode = lambda text: letters(fussy(text))
+    run(photo(cat, title="Minka"))
+    assert run(photo(cat, title="zzz")).failed == 1
+    assert run(photo(cat, title="zzz")).failed == 1, "and is not tried again unasked"
+    report = run(photo(cat, title="Mia"))
+    assert (report.changed, report.failed, collection.status().failed) == (1, 0, 0)
+    (item,) = collection.items([item_id(file_uri(cat))]).values()
+    assert item.metadata.title == "Mia"
+
+
+def test_of_what_was_moved_and_failed_the_vectors_are_kept(
+    standin: Standin, plugins: Registry, collection: Collection, copy_photos: Copy
+) -> None:
+    folder = copy_photos("cat.jpg")
+    standin.texts._encode = lambda text: letters(fussy(text))
+
+    def pruned(name: str, title: str) -> Report:
+        shelf, encoders = Shelf([photo(folder / name, title=title)]), choose(plugins, ["counting"])
+        return index(plugins, collection, shelf, encoders, Options(prune=True, confirm=lambda _: True))
+
+    pruned("cat.jpg", "Minka")
+    (folder / "cat.jpg").rename(folder / "moved.jpg")
+    assert (report := pruned("moved.jpg", "zzz")).failed == 1 and report.pruned == 0
+    assert collection.counts()["brightness", "photo"] == 1
+    assert pruned("moved.jpg", "Mia").failed == 0
+    assert collection.count() == 1 and len(standin.images.seen) <= 2
+
+
+@pytest.mark.parametrize("gave", [[[1.0], [1.0, 2.0]], "nothing of the kind"])
+def test_what_is_no_array_is_an_encoders_failure(
+    standin: Standin, run: Callable[..., Report], gave: Any, collection: Collection
+) -> None:
+    standin.texts.encode = lambda batch, role: gave  # type: ignore[method-assign]
+    report = run(Item("test://1", "text", "1", Metadata(title="a")))
+    assert report.failed == 1 and "counting@tests/text failed: ValueError" in report.failures[0][1]
+
+
 def test_an_encoder_that_fails_at_background_queries_leaves_what_was_written(
     standin: Standin, run: Callable[..., Report], collection: Collection
 ) -> None:
@@ -315,7 +365,7 @@ def test_an_encoder_that_can_not_be_loaded_is_named(plugins: Registry) -> None:
             register("broken", lambda argument: [spec])
 
     plugins.add(Broken(), "broken", "tests-3")
-    with pytest.raises(ModelError, match="broken@tests-3/t can't be loaded: ZeroDivisionError: division by zero"):
+    with pytest.raises(EncodingError, match="broken@tests-3/t can't be loaded: ZeroDivisionError: division by zero"):
         choose(plugins, ["broken"]).records()
 
 

@@ -72,7 +72,7 @@ READER = """
     class Mean:
         fingerprint = "mean 1"
         def encode(self, batch, role):
-            hated = [noise_of(int(number), 16) for number in os.environ.get("HATED", "").split()]
+            hated = [noise_of(int(one), 16) for one in os.environ.get("HATED", "").split() if one.isdigit()]
             if any(np.array_equal(image, one) for image in batch for one in hated):
                 raise ValueError("what a frame")
             return np.stack([image.mean(axis=(0, 1)) for image in batch]).astype(np.float32)
@@ -84,9 +84,21 @@ READER = """
     def load(device):
         return Mean()
 
+    class Words:
+        fingerprint = "words 1"
+        def encode(self, batch, role):
+            if role == "document" and os.environ.get("HATED") in batch:
+                raise ValueError("what a title")
+            return np.eye(4, dtype=np.float32)[[len(text) % 4 for text in batch]]
+
+    def words_set(argument):
+        from sightsound import EncoderSpec, Space, TextInput
+        return [EncoderSpec("words", "text", Space("words", 4), TextInput(), str.strip, lambda device: Words())]
+
     @hookimpl
     def register_encoders(register):
         register("mean", mean_set)
+        register("words", words_set)
 """
 
 Film = Callable[..., Path]
@@ -366,6 +378,20 @@ def test_a_film_that_an_encoder_fails_at_is_found_by_what_came_before(
     assert "1 changed, read again" in sightsound(*index, "--retry", **named).out
     assert vectors_of(store) == 100
     assert asked(tmp_path)[1:] == [[kept, kept - 1, kept] if kept else None], "it went on where it had failed"
+    assert "all is well" in sightsound("check", **named).out
+
+
+def test_a_film_whose_title_an_encoder_fails_at_keeps_what_was_read(
+    sightsound: CommandLine, film: Film, site: Path, tmp_path: Path, store: Store
+) -> None:
+    path, named = film(frames=100), where(store, site)
+    (table := tmp_path / "films.csv").write_text(f"path,title,kind\n{path},Snoring,film\n")
+    index = ("index", table, "--encoders", "mean,words")
+    assert "1 failed" in sightsound(*index, code=3, **named, HATED="Snoring").out
+    assert vectors_of(store) == 96
+    assert "1 changed" in sightsound(*index, "--retry", **named).out
+    assert vectors_of(store) == 100 and asked(tmp_path)[1] == [96, 95, 96]
+    assert sightsound("search", "Snoring", "--json", **named).json["hits"][0]["title"] == "Snoring"
     assert "all is well" in sightsound("check", **named).out
 
 

@@ -57,7 +57,7 @@ def _by_magic(head: bytes) -> Container | None:
         return Container("mpegvideo", "MPEG")
     if head.startswith(MXF):
         return Container("mxf", "MXF")
-    if head.startswith(DV) and head[3] | 0x80 == 0xBF:
+    if head.startswith(DV) and head[3:4] in (b"\x3f", b"\xbf"):
         return Container("dv", "DV")
     for offset, step in ((0, 188), (4, 192)):
         if len(head) > offset + 3 * step and all(head[offset + n * step] == _SYNC for n in range(4)):

@@ -38,6 +38,8 @@ the threads cost each other counts, and films beside each other fill the cores a
 POINTS = 2
 """Of a picture that is made very small, the points each way that are looked at for each of its pixels."""
 _PLAIN = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv420p10le", "yuv422p10le", "nv12")
+FASTEST = 1000
+"""Frames a second; a film that says more says something else."""
 SHORT = 0.1
 """The share of its length that a film may lack of what it says before that is told."""
 
@@ -80,7 +82,8 @@ class PyavFilm:
         if not self._exact:
             context.options = {"skip_loop_filter": "noref"}
         self.codec = context.codec.canonical_name
-        self.fps = float(stream.average_rate or stream.guessed_rate or 0)
+        rates = (stream.average_rate, stream.guessed_rate)  # of DV the first is of its clock
+        self.fps = next((float(rate) for rate in rates if rate and rate <= FASTEST), 0.0)
         self.width, self.height = context.width, context.height
 
     @property
