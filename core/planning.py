@@ -79,7 +79,8 @@ def _need(source: Source, item: Item, stored: Item | None, retry: bool) -> Need:
     same = stored is not None and said_by(stored, source) == item.metadata
     state = stored.state if stored is not None else None
     as_it_was = stored is not None and stored.revision == item.revision
-    if state in ("failed", "stale") and as_it_was and same and not retry:
+    failed = state == "failed" or (state == "stale" and same)  # of what failed from the first, no more is kept
+    if failed and as_it_was and not retry:
         return "nothing"
     if item.kind == "text":
         return "nothing" if state == "ok" and same else "describe"
