@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from sightsound.config import setting
-from sightsound.errors import EncodingError, FingerprintMismatch, ModelError, PluginError, SightsoundError, explain
+from sightsound.errors import (
+    EncodingError,
+    FingerprintMismatch,
+    MediaError,
+    ModelError,
+    PluginError,
+    SightsoundError,
+    explain,
+)
 from sightsound.filters import any_of
 from sightsound.jobs import Preparation
 from sightsound.media import Wanted
@@ -92,9 +100,9 @@ class ChosenEncoder:
     def _failing(self) -> Iterator[None]:
         try:
             yield
-        except (ModelError, PluginError):
-            raise
         except Exception as error:  # a stranger's encoder may raise anything
+            if isinstance(error, SightsoundError) and not isinstance(error, MediaError):
+                raise
             raise EncodingError(f"The encoder {self.key} failed: {explain(error)}") from error
 
     def _checked(self, array: Vectors, space: Space, count: int) -> list[Vectors | None]:

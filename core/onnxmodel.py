@@ -50,7 +50,7 @@ class OnnxModel:
             if isinstance(self._model, bytes):
                 raise ModelError(f"A model can't be loaded: {explain(error)}") from error
             name = Path(self._model).name
-            said = explain(error).replace(self._model, name)
+            said = explain(error).replace(self._model, name).rstrip(".")
             raise ModelError(f"The model {name} can't be loaded: {said}. See: sightsound doctor") from error
 
     @cached_property

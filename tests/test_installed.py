@@ -111,7 +111,9 @@ def test_damaged_models_are_named_with_what_mends_them(installed: Environment) -
     model.write_bytes(whole[:100_000])
     try:
         ran = installed.ended("sightsound", "search", "a cat", "--collection", "one")
-        assert ran.returncode == 1 and ran.stderr.startswith(f"error: {model} can't be loaded: InvalidProtobuf: ")
+        assert ran.returncode == 1 and ran.stderr.startswith(
+            f"error: The model {model.name} can't be loaded: InvalidProtobuf: "
+        )
         assert ran.stderr.count("\n") == 1 and "sightsound doctor" in ran.stderr
         ran = installed.ended("sightsound", "doctor")
         assert ran.returncode == 1

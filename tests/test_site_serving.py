@@ -25,6 +25,7 @@ from served import STARTS, Served, serving, site_of
 
 from sightsound import EncoderSpec, Space, TextInput
 from sightsound.encoders import ChosenEncoder
+from sightsound.errors import EncodingError
 from sightsound.webapp.errors import Refused
 from sightsound.webapp.metrics import Metrics
 from sightsound.webapp.queue import EncodeQueue, Line
@@ -301,7 +302,7 @@ def test_one_bad_query_costs_no_other() -> None:
         until(lambda: waiting(queue) == 2)
         encoder.open.set()
         assert first.result(60) and good.result(60)
-        with pytest.raises(ValueError, match="bad"):
+        with pytest.raises(EncodingError, match="ValueError: bad"):
             bad.result(60)
     queue.close()
     with pytest.raises(Refused, match="stopping"):

@@ -14,7 +14,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import Error, RequestEntityTooLarge
 
-from sightsound.webapp.addresses import client_of, is_remote
+from sightsound.webapp.clients import client_of, is_remote
 from sightsound.webapp.queue import AGAIN_AFTER
 
 MOST_OF_A_CLIENT = 128

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, url_for
 from itsdangerous import BadSignature, TimestampSigner
 
-from sightsound.webapp.addresses import is_loopback
+from sightsound.webapp.clients import is_loopback
 from sightsound.webapp.errors import Refused, answer, in_json
 from sightsound.webapp.settings import SiteSettings
 from sightsound.webapp.site import site

@@ -14,7 +14,7 @@ from werkzeug.sansio.utils import host_is_trusted
 
 from sightsound.errors import SightsoundError
 from sightsound.webapp import keys
-from sightsound.webapp.addresses import client_of
+from sightsound.webapp.clients import client_of
 from sightsound.webapp.errors import Refused
 from sightsound.webapp.rates import Buckets
 from sightsound.webapp.site import Site, site

@@ -48,7 +48,7 @@ def serve_command(
     Other machines are answered only with an API key (the setting api_key), or with --open.
     """
     from sightsound.webapp import create_app
-    from sightsound.webapp.addresses import is_loopback
+    from sightsound.webapp.clients import is_loopback
     from sightsound.webapp.logs import in_json
     from sightsound.webapp.serving import serve
     from sightsound.webapp.settings import SiteSettings

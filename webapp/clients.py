@@ -1,4 +1,4 @@
-"""The addresses that requests come from."""
+"""Who requests come from, by their addresses."""
 
 from __future__ import annotations
 
