@@ -11,8 +11,6 @@ from sightsound.sources import Paused
 
 SPELT_OUT = 20
 """Failures that a report spells out, and warnings; the collection has all of them, each with its item."""
-
-
 Outcome = Literal["added", "changed", "described", "moved", "copied"]
 """What becomes of an item that is written; each is a count of the report."""
 
