@@ -1,6 +1,6 @@
 """A linear adapter from a picture model's features into a text space, fitted on captioned pictures.
 
-Ridge regression in its dual form, since pictures are fewer than features, then a mild whitening of what is predicted:
+Ridge regression, in its dual form where pictures are fewer than features, then a mild whitening of what is predicted:
 captions lie close together in a text space, and directions in which they hardly differ tell pictures apart too.
 It is fitted in closed form: a second fit on the same data gives the same adapter.
 """
@@ -42,20 +42,25 @@ class Adapter:
             return cls(file["mean"].astype(np.float32), file["matrix"].astype(np.float32))
 
 
-def fit(features: Vectors, targets: Vectors, weights: Vectors) -> Adapter:
+def fit(features: Vectors, targets: Vectors, weights: Vectors, ridge: float = RIDGE) -> Adapter:
     """Fit an adapter.
 
     features: float (n, features), one row a picture. targets: float (n, dims), the mean vector of its captions.
     weights: float (n,), how much each picture counts; the square root of its number of captions serves well.
+    ridge: how strongly the map is held back, for features of unit spread.
     """
     x, y = features.astype(np.float64), targets.astype(np.float64)
     w = weights.astype(np.float64) / weights.mean()
     mean, spread = x.mean(0), x.std(0) + 1e-3
     z = (x - mean) / spread
     centred = y - np.average(y, axis=0, weights=w)
-    dual = np.linalg.solve(z @ z.T + RIDGE * np.diag(1 / w), centred)
+    if len(z) < z.shape[1]:
+        solved = z.T @ np.linalg.solve(z @ z.T + ridge * np.diag(1 / w), centred)
+    else:
+        weighed = z.T * w
+        solved = np.linalg.solve(weighed @ z + ridge * np.eye(z.shape[1]), weighed @ centred)
     spectrum, directions = np.linalg.eigh(centred.T @ centred / len(y))
     stretch = (spectrum.clip(0) + FLOOR * spectrum.clip(0).mean()) ** -WHITENING
     whitening = (directions * stretch) @ directions.T
-    matrix = (z.T @ dual @ whitening) / spread[:, None]
+    matrix = (solved @ whitening) / spread[:, None]
     return Adapter(mean.astype(np.float32), (matrix / np.abs(matrix).max()).astype(np.float32))

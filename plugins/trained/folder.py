@@ -1,0 +1,105 @@
+"""A trained encoder as it lies in a folder, to be copied and shared: `trained.json` and `adapter.npz`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from tempfile import mkdtemp
+from zipfile import BadZipFile
+
+from sightsound.errors import ModelError, UsageError
+from sightsound.plugins.image.adapter import Adapter
+
+ABOUT, WEIGHTS = "trained.json", "adapter.npz"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class About:
+    """What is to be known of a trained encoder before its weights are loaded.
+
+    base: the set it was trained on, by its full name and argument. encoder: which of the set's encoders it turns.
+    fingerprint: of that. space: the name of the space whose vectors are turned. share: of these, beside what is learnt.
+    sha256: of the weights. pictures: how many it learnt from.
+    """
+
+    version: int
+    base: str
+    encoder: str
+    fingerprint: str
+    space: str
+    share: float
+    sha256: str
+    pictures: int
+
+
+def check_new(path: Path) -> None:
+    """Raises UsageError where a trained encoder can't be written to this folder."""
+    if "," in str(path):
+        raise UsageError(f"{path} holds a comma, which stands between sets in --encoders: name another folder")
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{path} exists already. Collections may use it: name a folder that does not exist")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent} to make {path.name} in")
+
+
+def write(path: Path, adapter: Adapter, **known: str | float | int) -> About:
+    """The folder is there whole, or not at all. known: the fields of `About` but `version` and `sha256`."""
+    check_new(path)
+    part = Path(mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        adapter.save(part / WEIGHTS)
+        about = About(version=VERSION, sha256=_sha256(part / WEIGHTS), **known)  # type: ignore[arg-type]
+        (part / ABOUT).write_text(json.dumps(asdict(about), indent=2) + "\n", encoding="utf-8")
+        part.chmod(0o777 & ~_umask())
+        part.rename(path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return about
+
+
+def read(path: Path) -> About:
+    """Raises ModelError where the folder holds no trained encoder that this version knows."""
+    try:
+        said = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(f"There is no trained encoder at {path}. To make one: sightsound train {path}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path / ABOUT} can't be read: {error}") from error
+    said = said if isinstance(said, dict) else {}
+    kinds = {"str": str, "int": int, "float": int | float}
+    wanted = {one.name: kinds[str(one.type)] for one in fields(About)}
+    wrong = [name for name, kind in wanted.items() if not isinstance(said.get(name), kind)]
+    if wrong:
+        raise ModelError(f"{path / ABOUT} is damaged: it does not say its {wrong[0]}")
+    if said["version"] > VERSION:
+        raise ModelError(f"{path} was trained by a newer sightsound: install that")
+    return About(**{name: said[name] for name in wanted})
+
+
+def read_adapter(path: Path, about: About, features: int, dims: int) -> Adapter:
+    """Its weights, for so many features and dims. Raises ModelError where they are not those that were written."""
+    weights = path / WEIGHTS
+    try:
+        if _sha256(weights) == about.sha256:
+            adapter = Adapter.load(weights)
+            if adapter.mean.shape == (features,) and adapter.matrix.shape == (features, dims):
+                return adapter
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise ModelError(f"{weights} can't be read: {error}") from error
+    raise ModelError(f"{weights} is damaged, or of another encoder: copy the whole folder again, or train anew")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _umask() -> int:
+    now = os.umask(0)
+    os.umask(now)
+    return now
