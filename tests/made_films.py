@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,6 @@ def render(
             stream.set_display_rotation(turned)
         heard: Any = out.add_stream("aac", rate=RATE, layout="mono") if sound is not False else None
         if times is not None:
-            from fractions import Fraction
-
             stream.codec_context.time_base = Fraction(1, 1000)
         for number, picture in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")
@@ -148,6 +147,55 @@ def render(
             for samples in blocks(wave):
                 out.mux(heard.encode(samples))
             out.mux(heard.encode())
+    return path
+
+
+def fields(moments: Sequence[npt.NDArray[Any]] | Frames, first: str = "top", pixels: str = "yuv420p") -> Iterator[Any]:
+    """Interlaced frames, each of two moments, whose lines it has by turns, in planes of light and of colour.
+
+    first: `top` where the upper lines are of the earlier moment, or `bottom`.
+    """
+    order = "tff" if first == "top" else "bff"
+    graph = av.filter.Graph()
+    high, wide = moments[0].shape[:2]
+    source = graph.add_buffer(width=wide, height=high, format="rgb24", time_base=Fraction(1, 2 * FPS))
+    of_two = "not(mod(n,4))+eq(mod(n,4),3)"  # the first field of the one, and the second of the other
+    steps = [("format", pixels), ("setfield", order), ("separatefields", ""), ("select", of_two)]
+    steps += [("weave", first), ("setfield", order)]
+    graph.link_nodes(source, *(graph.add(*one) for one in steps), graph.add("buffersink")).configure()
+    for number, picture in enumerate(moments):
+        frame = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")
+        frame.pts, frame.time_base = number, Fraction(1, 2 * FPS)
+        graph.push(frame)
+        yield from pulled(graph)
+    graph.push(None)
+    yield from pulled(graph)
+
+
+def pulled(graph: Any) -> Iterator[Any]:
+    with suppress(av.error.BlockingIOError, av.error.EOFError):
+        while True:
+            yield graph.pull()
+
+
+def woven(
+    path: Path,
+    moments: Sequence[npt.NDArray[Any]] | Frames,
+    first: str = "top",
+    codec: str = "mpeg2video",
+    pixels: str = "yuv420p",
+    options: dict[str, str] | None = None,
+) -> Path:
+    """An interlaced film, of 50 moments a second."""
+    with av.open(str(path), "w") as out:
+        stream: Any = out.add_stream(codec, rate=FPS)
+        stream.pix_fmt, stream.options = pixels, options or {}
+        for number, frame in enumerate(fields(moments, first, pixels)):
+            if number == 0:
+                stream.width, stream.height = frame.width, frame.height
+            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
     return path
 
 

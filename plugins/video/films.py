@@ -69,7 +69,10 @@ def open_film(file: BinaryIO, demuxer: str, library: str, exact: bool = False) -
     film = PyavFilm(file, demuxer, exact)
     if library == "pyav" or not film.codec:  # what has no pictures is no film to the others
         return film
+    interlaced = film.interlaced
     file.seek(0)
+    if interlaced:  # which the others do not say of a frame
+        return PyavFilm(file, demuxer, exact)
     if library == "decord":
         from sightsound.plugins.video.with_decord import DecordFilm
 

@@ -57,7 +57,8 @@ class Glimpse:
 def layout(frame: Any, planes: Sequence[Any]) -> tuple[Any, ...]:
     """What frames have in common that one Glimpse is for."""
     lines = [plane.line_size for plane in planes]
-    return frame.format.name, frame.width, frame.height, lines, frame.color_range, frame.colorspace
+    said = frame.color_range, frame.colorspace, frame.interlaced_frame
+    return frame.format.name, frame.width, frame.height, lines, said
 
 
 def glimpse(frame: Any, aspect: float, meant: Colorspace | None) -> Glimpse | None:
@@ -69,7 +70,8 @@ def glimpse(frame: Any, aspect: float, meant: Colorspace | None) -> Glimpse | No
     width, height = reduced(frame.width * aspect, frame.height, THUMB)
     samples = np.uint8 if bits == 8 else np.uint16
     points = (LUMA, CHROMA, CHROMA)
-    places = tuple(_places(p, each, width, height, samples) for p, each in zip(frame.planes, points, strict=True))
+    step = 2 if frame.interlaced_frame else 1  # the lines of one field
+    places = tuple(_places(p, each, width, height, samples, step) for p, each in zip(frame.planes, points, strict=True))
     full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
     red, blue = _weights(frame.colorspace if meant is None else meant)
     matrix, offset = _to_rgb(red, blue, full)
@@ -78,11 +80,12 @@ def glimpse(frame: Any, aspect: float, meant: Colorspace | None) -> Glimpse | No
     return Glimpse(places, samples, mean_of_each, offset, (3, height, width))
 
 
-def _places(plane: Any, each: tuple[int, int], width: int, height: int, samples: type[np.generic]) -> Places:
-    """Of points spread evenly over the plane, intp (n, height × width): for each pixel of the thumb, so many."""
+def _places(plane: Any, each: tuple[int, int], width: int, height: int, samples: type[np.generic], step: int) -> Places:
+    """Of points spread evenly over the plane, intp (n, height × width): for each pixel of the thumb, so many. They are
+    in every `step`-th line."""
     down, across = each
     line = plane.line_size // np.dtype(samples).itemsize
-    rows = ((np.arange(height * down) + 0.5) * plane.height / (height * down)).astype(np.intp)
+    rows = ((np.arange(height * down) + 0.5) * (plane.height // step) / (height * down)).astype(np.intp) * step
     columns = ((np.arange(width * across) + 0.5) * plane.width / (width * across)).astype(np.intp)
     grid = (rows[:, None] * line + columns).reshape(height, down, width, across)
     return np.ascontiguousarray(grid.transpose(1, 3, 0, 2).reshape(down * across, height * width))

@@ -138,11 +138,12 @@ class _Track:
 
 
 class _Pictures(_Track):
-    """Pictures, upright, their pixels square, of one size from first to last."""
+    """Pictures, upright, their pixels square, whole where they were interlaced, of one size from first to last."""
 
     def __init__(self, made: Any, stream: Any, codec: str, begin: float) -> None:
         from av.video.reformatter import VideoReformatter
 
+        from sightsound.plugins.video.fields import Deinterlacer
         from sightsound.plugins.video.films import check_size
 
         super().__init__()
@@ -158,19 +159,25 @@ class _Pictures(_Track):
         self._size = (0, 0)
         self._last = -1
         self._reformatter = VideoReformatter()
+        self._whole = Deinterlacer()
 
     def take(self, packet: Any) -> None:
         for frame in self.decoded(packet):
-            self._frame(frame)
+            self._frames(self._whole.take(frame))
 
     @property
     def begun(self) -> bool:
         return self._out is not None
 
     def finish(self) -> bool:
+        self._frames(self._whole.rest())
         if self._out is not None:
             self._made.mux(self._out.encode())
         return self._out is not None
+
+    def _frames(self, frames: list[Any]) -> None:
+        for frame in frames:
+            self._frame(frame)
 
     def _frame(self, frame: Any) -> None:
         import numpy as np

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import Any, BinaryIO
 
 import av
@@ -13,6 +14,7 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from sightsound.config import cores
 from sightsound.errors import MediaError
+from sightsound.plugins.video.fields import Deinterlacer, OneField
 from sightsound.plugins.video.films import (
     SECONDS,
     STREAMS,
@@ -58,7 +60,7 @@ def open_container(file: BinaryIO, demuxer: str) -> Any:
 
 class PyavFilm:
     """exact: whether blocks are smoothed in each frame, and not only in those that others are made from, which takes a
-    sixth more time."""
+    sixth more time; and whether interlaced frames are made whole, and not taken from one field."""
 
     def __init__(self, file: BinaryIO, demuxer: str, exact: bool = False) -> None:
         self._exact = exact
@@ -68,6 +70,7 @@ class PyavFilm:
         self.fps, self.end, self.codec, self.damage = 0.0, 0.0, "", ""
         self._damaged, self._first = 0, 0.0
         self._glimpse: tuple[tuple[Any, ...], Glimpse | None] = (), None
+        self._one_field = OneField()
         self._reformatters: dict[int, tuple[VideoReformatter, VideoReformatter]] = {}
         if self._stream is not None:
             self._look_at(self._stream)
@@ -87,6 +90,11 @@ class PyavFilm:
         self.width, self.height = context.width, context.height
 
     @property
+    def interlaced(self) -> bool:
+        """Whether its first frame is; that is read."""
+        return any(frame.interlaced_frame for frame in islice(self._decoded(), 1))
+
+    @property
     def duration(self) -> float:
         """Seconds that the film says it lasts; 0 where it does not say."""
         stream = self._stream
@@ -101,7 +109,7 @@ class PyavFilm:
         if after > 0:
             self._seek(after + begin)
         last, step = -1.0, 1 / self.fps if self.fps > 0 else 0.04
-        for frame in self._decoded():
+        for frame in self._pictures():
             seconds = last + step if frame.time is None else frame.time - begin
             if seconds <= last:
                 seconds = last + 1e-3
@@ -127,6 +135,15 @@ class PyavFilm:
             self._container.seek(int(seconds * av.time_base), backward=True)
         except av.error.FFmpegError:  # from the start, then; what is before is passed over
             self._container.seek(0)
+
+    def _pictures(self) -> Iterator[Any]:
+        if not self._exact:
+            yield from self._decoded()
+            return
+        whole = Deinterlacer()
+        for frame in self._decoded():
+            yield from whole.take(frame)
+        yield from whole.rest()
 
     def _decoded(self) -> Iterator[Any]:
         """Frames in order, past packets and stretches that are damaged."""
@@ -158,6 +175,8 @@ class PyavFilm:
         width, height = reduced(frame.width * self._aspect, frame.height, min_side)
         first, second = self._reformatters.setdefault(min_side, (VideoReformatter(), VideoReformatter()))
         meant, turned = colours(frame), turns(frame)
+        if frame.interlaced_frame:
+            frame = self._one_field(frame)
         few = min(frame.width // width, frame.height // height) >= 2 * POINTS and frame.format.name in _PLAIN
         if few:  # a quarter of the time that the mean of all its pixels takes, and all but the same
             frame = first.reformat(frame, POINTS * width, POINTS * height, interpolation=Interpolation.POINT, threads=1)
