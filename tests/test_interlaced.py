@@ -131,8 +131,8 @@ def test_shots_are_those_of_the_progressive_twin(tmp_path: Path) -> None:
     edited = cut([shot(*one, "pan", 2 * FPS) for one in zip(names, lengths, strict=True)]).frames
     twin, _, _ = read(render(tmp_path / "twin.mp4", edited[::2]))
     assert starts(twin) == pytest.approx([0, *np.cumsum(lengths)[:-1]])
-    for name in ("television.mkv", "broadcast.mp4", "edited.mov"):
-        pieces, facts, damage = read(woven(tmp_path / name, edited, **KINDS[name]))
+    for name, kind in (("a.vob", "television.mkv"), ("a.ts", "broadcast.mp4"), ("a.mov", "edited.mov")):
+        pieces, facts, damage = read(woven(tmp_path / name, edited, **KINDS[kind]))
         assert starts(pieces) == pytest.approx(starts(twin), abs=0.01) and damage == ""
         assert starts(pieces, "frame") == pytest.approx(starts(twin, "frame"), abs=0.01)
         assert (facts["width"], facts["height"]) == (WIDTH, HEIGHT)

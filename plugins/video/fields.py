@@ -20,7 +20,7 @@ class _Filter:
     """One of FFmpeg's filters, for frames laid out as one."""
 
     def __init__(self, like: Any, name: str, arguments: str) -> None:
-        self.layout = layout(like)
+        self.layout = _layout(like)
         self._graph = av.filter.Graph()
         self._graph.threads = 1
         source = self._graph.add_buffer(
@@ -39,7 +39,7 @@ class _Filter:
             return made
 
 
-def layout(frame: Any) -> tuple[Any, ...]:
+def _layout(frame: Any) -> tuple[Any, ...]:
     return frame.format.name, frame.width, frame.height, frame.time_base
 
 
@@ -55,7 +55,7 @@ class OneField:
         self._filter: _Filter | None = None
 
     def __call__(self, frame: Any) -> Any:
-        if self._filter is None or self._filter.layout != layout(frame):
+        if self._filter is None or self._filter.layout != _layout(frame):
             self._filter = _Filter(frame, "field", "top")
         (field,) = self._filter.take(frame)
         return field
@@ -74,7 +74,7 @@ class Deinterlacer:
 
     def take(self, frame: Any) -> list[Any]:
         """The frames that are ready once this one has come. Raises MediaError where it is too large."""
-        ready = [] if self._filter is None or self._filter.layout == layout(frame) else self.rest()
+        ready = [] if self._filter is None or self._filter.layout == _layout(frame) else self.rest()
         if self._filter is None:
             if not frame.interlaced_frame or not _by_planes(frame):
                 return [*ready, frame]
