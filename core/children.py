@@ -52,6 +52,30 @@ class Saying:
             self._connection.send(GOT_ON)
 
 
+class AtIt:
+    """How long a process is at something, without the time in which others had the processors: reading processes give
+    way, and are not to be blamed for what a busy machine does not give them."""
+
+    def __init__(self, pid: int | None) -> None:
+        self._delays = Path(f"/proc/{pid}/schedstat")
+        self.begin()
+
+    def begin(self) -> None:
+        """It is at something new."""
+        self._since, self._delayed = time.monotonic(), self._delay()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._since - (self._delay() - self._delayed)
+
+    def _delay(self) -> float:
+        """Seconds in which it could have run and did not, since it was started; 0 where the system does not tell."""
+        try:
+            return int(self._delays.read_text().split()[1]) / 1e9
+        except (OSError, ValueError, IndexError):
+            return 0.0
+
+
 def too_slow(deadline: float, got_on: bool) -> str:
     return f"reading it {'got no further for' if got_on else 'took more than'} {deadline:.0f} seconds"
 

@@ -46,7 +46,12 @@ SETTINGS = (
     Setting("precision", "auto", "Of models: fp32, fp16, bf16, int8; auto is fp32 on a CPU, else the GPU's own."),
     Setting("allow_pickle", "no", "yes: read model weights that lie in pickle files. See docs/models.md."),
     Setting("workers", "", "Decoding processes. Default: one for each core."),
-    Setting("deadline", "60", "Seconds that reading a file may take without getting on, before it is given up."),
+    Setting(
+        "deadline",
+        "60",
+        "Seconds that reading a file may take without getting on, before it is given up; those in which it waits for a "
+        "processor do not count.",
+    ),
     Setting(
         "video_reader",
         "pyav",

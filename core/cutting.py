@@ -22,6 +22,7 @@ from sightsound.cutlist import Cut
 from sightsound.errors import MediaError, UsageError, one_line
 from sightsound.moments import clock
 from sightsound.opening import Sources
+from sightsound.seeking import SECOND, before
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,wav,flac,mp3,aac"
 """FFmpeg's formats that may be cut: none that opens other files."""
@@ -96,7 +97,8 @@ def _in_child(path: Path, cut: Cut, to: Path) -> Path:
 
 
 def copy_packets(path: str, start: float, end: float, to: str) -> float:
-    """Copy what lies between two times, in seconds, into a new file. Returns the second at which it really begins."""
+    """Copy what lies between two times, in seconds of the film, into a new file. Returns the second at which it really
+    begins."""
     import av
 
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "enable_drefs": "0"}
@@ -107,30 +109,45 @@ def copy_packets(path: str, start: float, end: float, to: str) -> float:
         if not chosen:
             raise ValueError("there are no pictures and no sound in it")
         targets = {stream.index: made.add_stream_from_template(stream) for stream in chosen}
+        origin = (source.start_time or 0) / SECOND
+        start, end = origin + start, origin + end
         begin = None if pictures else start
         going = {stream.index for stream in chosen}
         held: list[Any] = []
-        source.seek(max(0, int(start * 1_000_000)), backward=True)
+        _go_to(source, chosen[0], start)
         for packet in source.demux(chosen):
-            if packet.dts is None or packet.pts is None or not going:
+            if not going:
+                break
+            if packet.dts is None or packet.pts is None:
                 continue
-            index, time = packet.stream.index, float(packet.pts * packet.time_base)
-            if float(packet.dts * packet.time_base) >= end:
-                going.discard(index)
+            time, decoded = float(packet.pts * packet.time_base), float(packet.dts * packet.time_base)
+            if decoded >= end:
+                going.discard(packet.stream.index)
                 continue
-            if begin is None and packet.stream.type == "video" and packet.is_keyframe:
+            if packet.stream.type == "video" and packet.is_keyframe and (begin is None or time <= start + 1e-3):
                 begin = time
-            if begin is None:
+            if begin is None or decoded <= start:  # a later key frame may still come before it
                 held.append(packet)
                 continue
             for one in [*held, packet]:
                 _write(made, targets[one.stream.index], one, begin)
             held = []
-            if not going:
-                break
-    if begin is None:
-        raise ValueError("there is no picture at that time")
-    return begin
+        if begin is None:
+            raise ValueError("there is no picture at that time")
+        for one in held:
+            _write(made, targets[one.stream.index], one, begin)
+    return begin - origin
+
+
+def _go_to(source: Any, stream: Any, start: float) -> None:
+    """To a key frame at this time of the file, or before it."""
+    for place in before(start):
+        source.seek(place, backward=True)
+        keys = (packet for packet in source.demux(stream) if packet.is_keyframe and packet.pts is not None)
+        first = next(keys, None)
+        if first is not None and float(first.pts * first.time_base) <= start + 1e-3:
+            break
+    source.seek(place, backward=True)
 
 
 def _write(made: Any, target: Any, packet: Any, begin: float) -> None:

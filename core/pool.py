@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from sightsound.children import GOT_ON, READY, STARTS, Saying, confine, died, end, too_slow, why
+from sightsound.children import GOT_ON, READY, STARTS, AtIt, Saying, confine, died, end, too_slow, why
 from sightsound.errors import Busy, MediaError, MediaGone
 from sightsound.turns import Turns
 
@@ -150,16 +150,17 @@ class _Child:
                     raise MediaError(f"Reading processes can't start: {reason}. See: sightsound doctor") from None
 
     def _answer(self) -> tuple[int, Any]:
-        begun = since = time.monotonic()
-        got_on = False
+        begun, got_on = time.monotonic(), False
+        at_it = AtIt(self._process.pid)
         while not self._closing.is_set():
             if self._connection.poll(0.2):
                 message = self._connection.recv()
                 if message != GOT_ON:
                     status, answer = message
                     return status, answer
-                since, got_on = time.monotonic(), True
-            if time.monotonic() - since > self._limits.deadline:
+                at_it.begin()
+                got_on = True
+            if at_it.seconds > self._limits.deadline:
                 self.end()
                 return MediaError.status, too_slow(self._limits.deadline, got_on)
             if time.monotonic() - begun > self._limits.most:

@@ -11,14 +11,13 @@ import multiprocessing as mp
 import os
 import pickle
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from sightsound.ahead import Opened, jobs
-from sightsound.children import GOT_ON, READY, STARTS, Saying, confine, died, end, too_slow, why
+from sightsound.children import GOT_ON, READY, STARTS, AtIt, Saying, confine, died, end, too_slow, why
 from sightsound.config import number
 from sightsound.errors import MediaError, PluginError
 from sightsound.jobs import LONG, Equipment, Failed, Job, Read, read_item
@@ -79,7 +78,7 @@ class _Worker:
         theirs.close()
         self.ready = False
         self.jobs: deque[tuple[Any, Job]] = deque()
-        self.since = time.monotonic()
+        self.at_it = AtIt(self.process.pid)
         self.got_on = False
         self.gone = False
 
@@ -90,7 +89,7 @@ class _Worker:
 
     def give(self, task: Any, job: Job) -> None:
         if not self.jobs:
-            self.since = time.monotonic()
+            self.at_it.begin()
         self.connection.send(job)
         self.jobs.append((task, job))
 
@@ -101,8 +100,9 @@ class _Worker:
 class Workers:
     """A pool of reading processes. Use it as a context manager: leaving it ends them all.
 
-    processes: how many. deadline: seconds that a file may take without getting on. A photograph gets on when it is
-    read; a film or a sound whenever the file is read from or a part of it is done.
+    processes: how many. deadline: seconds that a file may take without getting on, but for those in which its process
+    waits for a processor. A photograph gets on when it is read; a film or a sound whenever the file is read from or a
+    part of it is done.
     """
 
     def __init__(self, equipment: Equipment, processes: int, deadline: float) -> None:
@@ -208,7 +208,7 @@ class Workers:
                     self._bury(worker, again, died(worker.process))
                     continue
                 self._take(worker, result, len(message))
-            elif time.monotonic() - worker.since > self._deadline and not worker.connection.poll():
+            elif worker.at_it.seconds > self._deadline and not worker.connection.poll():
                 self._bury(worker, again, too_slow(self._deadline, worker.got_on))
 
     def _take(self, worker: _Worker, result: Any, size: int) -> None:
@@ -223,7 +223,7 @@ class Workers:
         else:
             worker.got_on = False
             self._put((worker.jobs.popleft()[0], result), size)
-        worker.since = time.monotonic()
+        worker.at_it.begin()
 
     def _bury(self, worker: _Worker, again: deque[tuple[Any, Job]], reason: str) -> None:
         """End a worker; the file it was at fails, what else it had goes to others."""

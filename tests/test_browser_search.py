@@ -206,7 +206,8 @@ def test_a_picture_that_can_not_be_made_says_so(browser: Browser, whole_site: Se
         made.expected.append("422")
         made.page.route(re.compile("/thumb"), lambda route: route.fulfill(status=422, json={"error": {}}))
         made.page.goto("/?q=a+giraffe&kind=photo&limit=3")
-        expect(made.page.get_by_text("No picture can be shown")).to_have_count(3)
+        for number in range(3):  # the next page's may be there too
+            expect(made.page.locator("[data-hit]").nth(number)).to_contain_text("No picture can be shown")
         check_accessible(made.page)
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from sightsound import Item, Learnt, Piece, ShotInput, Wanted, file_uri
 from sightsound.colours import colours_of
+from sightsound.cutting import copy_packets
 from sightsound.magic import HEAD, mistaken_bytes
 from sightsound.media import Begun
 from sightsound.plugins.sources.files import kind_of
@@ -154,6 +155,65 @@ def frames_of(path: Path, library: str, after: float = 0.0, exact: bool = False)
     with path.open("rb") as file:
         film = open_film(file, container_of(file).demuxer, library, exact)
         return [(frame.seconds, frame.rgb(10_000)) for frame in film.frames(after)]
+
+
+def numbered(count: int) -> Frames:
+    """Frames of eight bars each, light for the ones of its number."""
+    frames = np.full((count, HEIGHT, WIDTH, 3), 20, np.float32)
+    for number, bit in np.argwhere(np.arange(count)[:, None] >> np.arange(8) & 1):
+        frames[number, :, bit * WIDTH // 8 : (bit + 1) * WIDTH // 8] = 230
+    return frames
+
+
+def number_of(picture: Any) -> int:
+    edges = np.linspace(0, picture.shape[1], 9).astype(int)
+    return sum(1 << bit for bit in range(8) if picture[:, edges[bit] + 2 : edges[bit + 1] - 2].mean() > 120)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "apart"),
+    [
+        ("a.ts", "libx264", 0),
+        ("a.m2ts", "libx264", 0),
+        ("mpeg2.ts", "mpeg2video", 0),
+        ("a.mpg", "mpeg1video", 1),  # of small frames, of which several come under one time, FFmpeg guesses it
+        ("a.vob", "mpeg2video", 1),
+        ("a.mkv", "libx264", 0),
+        ("a.avi", "mpeg4", 0),
+        ("a.mxf", "mpeg2video", 0),
+        ("a.wmv", "wmv2", 0),
+    ],
+)
+def test_the_frame_of_any_second_is_found_with_and_without_an_index(
+    name: str, codec: str, apart: int, tmp_path: Path
+) -> None:
+    path = render(tmp_path / name, numbered(200), codec=codec)
+    whole = [(seconds, number_of(picture)) for seconds, picture in frames_of(path, "pyav")]
+    assert [number for _, number in whole] == list(range(200))
+    for seconds, number in [*whole[::23], *whole[-2:]]:
+        first, picture = frames_of(path, "pyav", seconds, exact=True)[0]
+        assert first == pytest.approx(seconds, abs=apart / FPS + 1e-3)
+        assert abs(number_of(picture) - number) <= apart
+
+
+@pytest.mark.parametrize("offset", ["0", "12345"])
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.ts", "libx264"), ("a.vob", "mpeg2video"), ("a.mpg", "mpeg1video"), ("a.mkv", "libx264"), ("a.mp4", "libx264")],
+)
+def test_a_clip_holds_what_it_was_cut_for_wherever_the_times_of_the_file_begin(
+    name: str, codec: str, offset: str, tmp_path: Path
+) -> None:
+    """Those of a broadcast that was recorded begin anywhere. A clip begins at the key frame before."""
+    path = render(
+        tmp_path / name, numbered(200), codec=codec, options={"g": "25"}, container={"output_ts_offset": offset}
+    )
+    clip = tmp_path / f"clip{path.suffix}"
+    begins = copy_packets(str(path), 3.0, 4.0, str(clip))
+    numbers = [number_of(picture) for _, picture in frames_of(clip, "pyav")]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert 45 <= numbers[0] <= 75 and 98 <= numbers[-1] <= 104
+    assert begins == pytest.approx(numbers[0] / FPS, abs=1.1 / FPS)
 
 
 @pytest.mark.parametrize("library", OTHERS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 import av
@@ -28,6 +28,7 @@ from sightsound.plugins.video.films import (
     thumb_of,
 )
 from sightsound.plugins.video.glimpse import Glimpse, glimpse, layout
+from sightsound.seeking import before
 
 TRIES = 50
 """Errors of the container in a row after which the rest is given up."""
@@ -106,10 +107,8 @@ class PyavFilm:
         if self._stream is None:
             return
         begin = (self._container.start_time or 0) / av.time_base
-        if after > 0:
-            self._seek(after + begin)
         last, step = -1.0, 1 / self.fps if self.fps > 0 else 0.04
-        for frame in self._pictures():
+        for frame in self._pictures(self._decoded_from(begin + after) if after > 0 else self._decoded()):
             seconds = last + step if frame.time is None else frame.time - begin
             if seconds <= last:
                 seconds = last + 1e-3
@@ -130,18 +129,26 @@ class PyavFilm:
         self.end = last + step
         self._sum_up()
 
-    def _seek(self, seconds: float) -> None:
-        try:
-            self._container.seek(int(seconds * av.time_base), backward=True)
-        except av.error.FFmpegError:  # from the start, then; what is before is passed over
-            self._container.seek(0)
+    def _decoded_from(self, seconds: float) -> Iterator[Any]:
+        """Frames in order, from one at this time of the container or before it."""
+        for place in before(seconds):
+            try:
+                self._container.seek(place, backward=True)
+            except av.error.FFmpegError:  # from the start, then; what is before is passed over
+                self._container.seek(0)
+            frames = self._decoded()
+            first = next(frames, None)
+            if first is not None and (first.time is None or first.time <= seconds + 1e-6):
+                return chain([first], frames)
+        self._container.seek(0)
+        return self._decoded()
 
-    def _pictures(self) -> Iterator[Any]:
+    def _pictures(self, frames: Iterator[Any]) -> Iterator[Any]:
         if not self._exact:
-            yield from self._decoded()
+            yield from frames
             return
         whole = Deinterlacer()
-        for frame in self._decoded():
+        for frame in frames:
             yield from whole.take(frame)
         yield from whole.rest()
 
