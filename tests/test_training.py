@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MEDIA, CommandLine
+from conftest import MEDIA, SIGHTSOUND, CommandLine
 from made_patterns import Mill, make_mill
 
 from sightsound.errors import ModelError
@@ -22,9 +23,6 @@ from sightsound.plugins.trained.captioned import Captioned
 from sightsound.plugins.trained.encoders import specs_for
 from sightsound.plugins.trained.fitting import ranks
 from sightsound.testing import check_encoder
-
-ADDED = ("version", "sha256")
-"""What `folders.write` says of an encoder by itself."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +150,30 @@ def test_too_few_captions_are_told(sightsound: CommandLine, tmp_path: Path) -> N
     assert "has 20 different captions of pictures; training needs 50" in said and "sightsound index TABLE.csv" in said
 
 
+def test_a_trained_encoder_is_not_trained_on(trained: Trained) -> None:
+    said = trained.line("train", "twice", "--collection", "new", code=2).err
+    assert f"was made with trained@sightsound:{trained.folder}" in said and "--encoders starter" in said
+
+
 def test_an_encoder_that_is_there_is_not_overwritten(trained: Trained) -> None:
     assert "exists already" in trained.line("train", trained.folder, "--collection", "known", code=2).err
     assert "There is no folder" in trained.line("train", "no/where", "--collection", "known", code=2).err
     assert "holds a comma" in trained.line("train", "a,b", "--collection", "known", code=2).err
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(trained: Trained, tmp_path: Path) -> None:
+    train = f"{SIGHTSOUND} train {tmp_path}/encoder --collection known; code=$?; ls -A {tmp_path}; exit $code"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size=64k none {tmp_path} && {train}"],
+        capture_output=True,
+        text=True,
+        env=trained.line.environment(),
+        timeout=300,
+    )
+    assert (
+        done.returncode == 1 and done.stderr == f"error: {tmp_path}/encoder can't be written: No space left on device\n"
+    )
+    assert "encoder" not in done.stdout
 
 
 def test_an_encoder_that_could_not_be_written_whole_is_not_there(trained: Trained, tmp_path: Path) -> None:
@@ -164,9 +182,8 @@ def test_an_encoder_that_could_not_be_written_whole_is_not_there(trained: Traine
             super().save(path)
             raise KeyboardInterrupt
 
-    known = {name: value for name, value in vars(folders.read(trained.folder)).items() if name not in ADDED}
     with pytest.raises(KeyboardInterrupt):
-        folders.write(tmp_path / "mine", Interrupted(*np.ones((2, 3, 4), np.float32)), **known)
+        folders.write(tmp_path / "mine", Interrupted(*np.ones((2, 3, 4), np.float32)), folders.read(trained.folder))
     assert not list(tmp_path.iterdir())
 
 
@@ -174,7 +191,7 @@ def test_an_encoder_that_could_not_be_written_whole_is_not_there(trained: Traine
     ("name", "content", "said"),
     [
         ("trained.json", b"{", "can't be read"),
-        ("trained.json", b"[]", "does not say its version"),
+        ("trained.json", b"[]", "does not say its base"),
         ("trained.json", b"\xff\xfe", "can't be read"),
         ("trained.json", None, "There is no trained encoder at"),
         ("adapter.npz", b"PK\x03\x04", "copy the whole folder again"),
@@ -219,11 +236,9 @@ def test_its_encoders_keep_the_promises_of_encoders(trained: Trained) -> None:
 
 def test_two_trained_encoders_never_share_a_space(trained: Trained, mine: Path) -> None:
     adapter = folders.Adapter.load(mine / "adapter.npz")
-    about = folders.read(mine)
-    known = {name: value for name, value in vars(about).items() if name not in ADDED}
     twin = mine.parent / "twin" / "mine"
     twin.parent.mkdir()
-    folders.write(twin, folders.Adapter(adapter.mean, adapter.matrix[:, ::-1]), **known)
+    folders.write(twin, folders.Adapter(adapter.mean, adapter.matrix[:, ::-1]), folders.read(mine))
     spaces = [{space.name for spec in specs_for(str(each)) for space in spec.spaces} for each in (mine, twin)]
     shared = spaces[0] & spaces[1]
     assert "minilm" not in spaces[0] and not any(name.startswith("minilm") for name in shared)

@@ -18,10 +18,12 @@ from sightsound.hookspecs import Register
 if TYPE_CHECKING:
     import typer
 
+SET = "trained"
+
 
 @hookimpl
 def register_encoders(register: Register) -> None:
-    register("trained", trained_set)
+    register(SET, trained_set)
 
 
 @hookimpl

@@ -14,6 +14,7 @@ from sightsound.checksums import pages
 from sightsound.encoders import ChosenEncoder, EncoderSet
 from sightsound.errors import UsageError
 from sightsound.filters import any_of
+from sightsound.plugins.trained import SET
 from sightsound.queryfiles import words
 from sightsound.stores.base import Collection
 from sightsound.types import Item, Segment, Space, Vectors
@@ -70,16 +71,27 @@ class Captioned:
 
 
 def pair_of(encoders: EncoderSet) -> Pair:
-    """The first of pictures that shares a space with one of words. Raises UsageError where there is none."""
+    """The first of pictures that shares a space with one of words. Raises UsageError where there is none, or where it
+    was trained already: on captions that it learnt from, nothing could be tried."""
     for picture in encoders.reading("image", "document"):
         for space in picture.spec.spaces:
             for of_words in encoders.reading("text", "query"):
                 if space in of_words.spec.spaces:
-                    return Pair(picture, of_words, space)
+                    return _untrained(Pair(picture, of_words, space))
     raise UsageError(
         f"None of the encoders {', '.join(encoders.sets)} puts pictures and words into one space, so there is nothing"
         " to bring closer"
     )
+
+
+def _untrained(pair: Pair) -> Pair:
+    if pair.picture.set.startswith((f"{SET}@", f"{SET}:")):
+        raise UsageError(
+            f"The collection was made with {pair.picture.set}, which may have learnt from these captions. Train on a"
+            " collection that was made with the encoders it was trained on, such as: sightsound index TABLE.csv"
+            " --collection other --encoders starter"
+        )
+    return pair
 
 
 def read(collection: Collection, pair: Pair, tell: Told) -> Captioned:

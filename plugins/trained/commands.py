@@ -59,12 +59,14 @@ def train(
     about = turned and folders.write(
         path,
         turned.adapter,
-        base=pair.picture.set,
-        encoder=pair.picture.spec.name,
-        fingerprint=pair.picture.loaded.fingerprint,
-        space=pair.space.name,
-        share=turned.share,
-        pictures=len(these),
+        folders.About(
+            base=pair.picture.set,
+            encoder=pair.picture.spec.name,
+            fingerprint=pair.picture.loaded.fingerprint,
+            space=pair.space.name,
+            share=turned.share,
+            pictures=len(these),
+        ),
     )
     if as_json:
         print_json(

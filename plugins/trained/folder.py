@@ -6,9 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from tempfile import mkdtemp
 from zipfile import BadZipFile
 
 from sightsound.errors import ModelError, UsageError
@@ -24,17 +23,17 @@ class About:
 
     base: the set it was trained on, by its full name and argument. encoder: which of the set's encoders it turns.
     fingerprint: of that. space: the name of the space whose vectors are turned. share: of these, beside what is learnt.
-    sha256: of the weights. pictures: how many it learnt from.
+    pictures: how many it learnt from. sha256: of the weights, which `write` fills in.
     """
 
-    version: int
     base: str
     encoder: str
     fingerprint: str
     space: str
     share: float
-    sha256: str
     pictures: int
+    sha256: str = ""
+    version: int = VERSION
 
 
 def check_new(path: Path) -> None:
@@ -47,18 +46,20 @@ def check_new(path: Path) -> None:
         raise UsageError(f"There is no folder {path.parent} to make {path.name} in")
 
 
-def write(path: Path, adapter: Adapter, **known: str | float | int) -> About:
-    """The folder is there whole, or not at all. known: the fields of `About` but `version` and `sha256`."""
+def write(path: Path, adapter: Adapter, about: About) -> About:
+    """Make the folder, whole or not at all, and return what it says of itself. Raises ModelError where it can't be."""
     check_new(path)
-    part = Path(mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        part.mkdir()
         adapter.save(part / WEIGHTS)
-        about = About(version=VERSION, sha256=_sha256(part / WEIGHTS), **known)  # type: ignore[arg-type]
+        about = replace(about, sha256=_sha256(part / WEIGHTS))
         (part / ABOUT).write_text(json.dumps(asdict(about), indent=2) + "\n", encoding="utf-8")
-        part.chmod(0o777 & ~_umask())
         part.rename(path)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise ModelError(f"{path} can't be written: {error.strerror or error}") from error
         raise
     return about
 
@@ -97,9 +98,3 @@ def read_adapter(path: Path, about: About, features: int, dims: int) -> Adapter:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _umask() -> int:
-    now = os.umask(0)
-    os.umask(now)
-    return now
