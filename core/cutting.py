@@ -12,11 +12,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from sightsound.children import confine
 from sightsound.config import number
 from sightsound.cutlist import Cut
 from sightsound.errors import MediaError, UsageError, one_line
@@ -24,12 +26,24 @@ from sightsound.moments import clock
 from sightsound.opening import Sources
 from sightsound.seeking import SECOND, before
 
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,wav,flac,mp3,aac"
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,dv,ogg,wav,aiff,flac,mp3,aac"
 """FFmpeg's formats that may be cut: none that opens other files."""
+NEAR = 1e-3
+"""Seconds that a key frame may be late."""
 CREDITS = "credits.txt"
-_ENDINGS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ogg", ".opus", ".wav", ".flac", ".mp3", ".m4a", ".aac"}
+_ENDINGS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv"} | {
+    ".ogg",
+    ".opus",
+    ".wav",
+    ".flac",
+    ".mp3",
+    ".m4a",
+    ".aac",
+}
 _ANY = ".mkv"
-"""What takes every codec, where a file's own format can't be written."""
+"""What takes nearly every codec, where a file's own format can't be written."""
+_ELSE = ".mov"
+"""What takes others, such as DV's."""
 
 
 def cut_out(cuts: Sequence[Cut], folder: Path, sources: Sources) -> Iterator[tuple[Cut, Path | None, str]]:
@@ -76,7 +90,7 @@ def _cut(cut: Cut, to: Path, sources: Sources) -> Path:
 
 def _in_child(path: Path, cut: Cut, to: Path) -> Path:
     """The file is a stranger's: it is read in a process that may crash or hang."""
-    for made in dict.fromkeys([to, to.with_suffix(_ANY)]):
+    for made in dict.fromkeys([to, to.with_suffix(_ANY), to.with_suffix(_ELSE)]):
         job = json.dumps([str(path), cut.start, cut.end, str(made)])
         try:
             done = subprocess.run(
@@ -111,31 +125,16 @@ def copy_packets(path: str, start: float, end: float, to: str) -> float:
         targets = {stream.index: made.add_stream_from_template(stream) for stream in chosen}
         origin = (source.start_time or 0) / SECOND
         start, end = origin + start, origin + end
-        begin = None if pictures else start
-        going = {stream.index for stream in chosen}
-        held: list[Any] = []
         _go_to(source, chosen[0], start)
-        for packet in source.demux(chosen):
-            if not going:
-                break
-            if packet.dts is None or packet.pts is None:
-                continue
-            time, decoded = float(packet.pts * packet.time_base), float(packet.dts * packet.time_base)
-            if decoded >= end:
-                going.discard(packet.stream.index)
-                continue
-            if packet.stream.type == "video" and packet.is_keyframe and (begin is None or time <= start + 1e-3):
-                begin = time
-            if begin is None or decoded <= start:  # a later key frame may still come before it
-                held.append(packet)
-                continue
-            for one in [*held, packet]:
-                _write(made, targets[one.stream.index], one, begin)
-            held = []
-        if begin is None:
-            raise ValueError("there is no picture at that time")
-        for one in held:
-            _write(made, targets[one.stream.index], one, begin)
+        between = _until(source.demux(chosen), {stream.index for stream in chosen}, end)
+        begin, packets = (_from_key if pictures else _from)(between, start)
+        shifts = {stream.index: round(begin / stream.time_base) for stream in chosen}
+        for packet in packets:
+            if not _is_before(packet, begin):
+                shift = shifts[packet.stream.index]
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = targets[packet.stream.index]
+                made.mux(packet)
     return begin - origin
 
 
@@ -143,26 +142,62 @@ def _go_to(source: Any, stream: Any, start: float) -> None:
     """To a key frame at this time of the file, or before it."""
     for place in before(start):
         source.seek(place, backward=True)
-        keys = (packet for packet in source.demux(stream) if packet.is_keyframe and packet.pts is not None)
-        first = next(keys, None)
-        if first is not None and float(first.pts * first.time_base) <= start + 1e-3:
+        timed = (packet for packet in source.demux(stream) if packet.pts is not None)
+        first = next((packet for packet in timed if packet.is_keyframe or _time(packet) > start), None)
+        if first is not None and _time(first) <= start + NEAR:
             break
     source.seek(place, backward=True)
 
 
-def _write(made: Any, target: Any, packet: Any, begin: float) -> None:
-    time = float(packet.pts * packet.time_base)
-    length = float((packet.duration or 0) * packet.time_base)
-    if time + length <= begin or (packet.stream.type == "audio" and time + length / 2 < begin):
-        return
-    shift = round(begin / packet.time_base)
-    packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-    packet.stream = target
-    made.mux(packet)
+def _until(packets: Iterable[Any], going: set[int], end: float) -> Iterator[Any]:
+    """Those of each stream, by its index, that are decoded before the end."""
+    for packet in packets:
+        if packet.dts is None or packet.pts is None:
+            continue
+        if packet.dts * packet.time_base >= end:
+            going.discard(packet.stream.index)
+        elif packet.stream.index in going:
+            yield packet
+        if not going:
+            return
+
+
+def _from(packets: Iterator[Any], start: float) -> tuple[float, Iterator[Any]]:
+    return start, packets
+
+
+def _from_key(packets: Iterator[Any], start: float) -> tuple[float, Iterator[Any]]:
+    """The time of the last key frame up to the start, or of the first after it, and the packets from there on. Raises
+    ValueError where there is none."""
+    begin: float | None = None
+    held: list[Any] = []
+    for packet in packets:
+        held.append(packet)
+        if packet.stream.type != "video":
+            continue
+        if packet.is_keyframe and (begin is None or _time(packet) <= start + NEAR):
+            begin = _time(packet)
+            held = [one for one in held if not _is_before(one, begin)]
+        if begin is not None and packet.dts * packet.time_base > start:
+            break
+    if begin is None:
+        raise ValueError("there is no picture at that time")
+    return begin, chain(held, packets)
+
+
+def _is_before(packet: Any, begin: float) -> bool:
+    """Whether it belongs to what comes before: of a sound, where most of it does."""
+    time, length = _time(packet), float((packet.duration or 0) * packet.time_base)
+    return time < begin and time + (length / 2 if packet.stream.type == "audio" else length) <= begin
+
+
+def _time(packet: Any) -> float:
+    return float(packet.pts * packet.time_base)
 
 
 def main() -> None:
     path, start, end, to = json.loads(sys.stdin.read())
+    confine(number("memory"))
     try:
         print(copy_packets(path, start, end, to))
     except Exception as error:  # whatever a hostile file brings out of FFmpeg

@@ -6,6 +6,7 @@ import importlib
 import random
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -18,14 +19,17 @@ from PIL import Image
 
 from sightsound import Item, Learnt, Piece, ShotInput, Wanted, file_uri
 from sightsound.colours import colours_of
-from sightsound.cutting import copy_packets
+from sightsound.cutlist import Cut
+from sightsound.cutting import copy_packets, cut_out
 from sightsound.magic import HEAD, mistaken_bytes
 from sightsound.media import Begun
+from sightsound.opening import Sources
 from sightsound.plugins.sources.files import kind_of
 from sightsound.plugins.video import framing
 from sightsound.plugins.video.containers import container_of
 from sightsound.plugins.video.films import open_film, thumb_of
 from sightsound.plugins.video.reader import FilmReader
+from sightsound.registry import registry
 from sightsound.testing import check_reader
 from sightsound.types import ImageInput
 
@@ -214,6 +218,42 @@ def test_a_clip_holds_what_it_was_cut_for_wherever_the_times_of_the_file_begin(
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
     assert 45 <= numbers[0] <= 75 and 98 <= numbers[-1] <= 104
     assert begins == pytest.approx(numbers[0] / FPS, abs=1.1 / FPS)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "ending"),
+    [("a.wmv", "wmv2", ".wmv"), ("a.mxf", "mpeg2video", ".mkv"), ("a.dv", "dvvideo", ".mov")],
+)
+def test_films_of_every_container_can_be_cut(name: str, codec: str, ending: str, tmp_path: Path) -> None:
+    frames = np.stack([np.full((576, 720, 3), 8 * number, np.float32) for number in range(30)])
+    path = render(tmp_path / name, frames, codec=codec)
+    none: Any = SimpleNamespace(state=lambda key: None)
+    ((_, clip, reason),) = cut_out(
+        [Cut(Item(file_uri(path), "film"), 0.5, 1.0, "", None)], tmp_path / "out", Sources(registry(), none)
+    )
+    assert clip is not None and clip.suffix == ending, reason
+    last = frames_of(clip, "pyav")[-1][1].mean()
+    assert last == pytest.approx(8 * 24, abs=10)
+
+
+def test_a_clip_of_a_film_whose_sound_runs_ahead_begins_once(tmp_path: Path) -> None:
+    """Packets of sound that are past the start come before the key frame that the clip begins with."""
+    path, clip = tmp_path / "ahead.ts", tmp_path / "clip.ts"
+    film = render(tmp_path / "film.ts", numbered(250), options={"g": "25", "bf": "0"}, sound=tone(10))
+    with av.open(str(film)) as source, av.open(str(path), "w") as out:
+        to = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
+        waiting = sorted(
+            (packet for packet in source.demux() if packet.dts is not None),
+            key=lambda packet: float(packet.dts * packet.time_base) - 0.6 * (packet.stream.type == "audio"),
+        )
+        for packet in waiting:
+            packet.stream = to[packet.stream.index]
+            out.mux_one(packet)
+    for start in (4.0, 4.9, 5.0, 5.1):
+        begins = copy_packets(str(path), start, 8.0, str(clip))
+        assert start - 1.1 < begins <= start + 1e-3
+        numbers = [number_of(picture) for _, picture in frames_of(clip, "pyav")]
+        assert numbers[0] == pytest.approx(begins * FPS, abs=2.1) and numbers[-1] >= 196
 
 
 @pytest.mark.parametrize("library", OTHERS)
