@@ -57,23 +57,33 @@ class AtIt:
     way, and are not to be blamed for what a busy machine does not give them."""
 
     def __init__(self, pid: int | None) -> None:
-        self._delays = Path(f"/proc/{pid}/schedstat")
+        self._threads = Path(f"/proc/{pid}/task")
         self.begin()
 
     def begin(self) -> None:
         """It is at something new."""
-        self._since, self._delayed = time.monotonic(), self._delay()
+        self._since = time.monotonic()
+        self._before: dict[str, float] | None = None
 
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._since - (self._delay() - self._delayed)
+    def longer_than(self, seconds: float) -> bool:
+        """To be asked now and then: what it waited for is looked at when it took a while, which most things do not."""
+        gone = time.monotonic() - self._since
+        if self._before is None and gone > min(1.0, seconds / 4):
+            self._before = self._waited()
+        return gone > seconds and gone - self._delay() > seconds
 
     def _delay(self) -> float:
-        """Seconds in which it could have run and did not, since it was started; 0 where the system does not tell."""
-        try:
-            return int(self._delays.read_text().split()[1]) / 1e9
-        except (OSError, ValueError, IndexError):
-            return 0.0
+        """Seconds in which a thread of it, the one that waited most, could have run and did not."""
+        before = self._before or {}
+        return max((waited - before.get(thread, 0.0) for thread, waited in self._waited().items()), default=0.0)
+
+    def _waited(self) -> dict[str, float]:
+        """Of each thread, since it was started; nothing where the system does not tell."""
+        found = {}
+        with contextlib.suppress(OSError, ValueError, IndexError):  # the process may end meanwhile
+            for thread in self._threads.iterdir():
+                found[thread.name] = int((thread / "schedstat").read_text().split()[1]) / 1e9
+        return found
 
 
 def too_slow(deadline: float, got_on: bool) -> str:

@@ -216,16 +216,21 @@ def take_up(collection: Collection, encoders: EncoderSet) -> None:
             collection.set_encoders(now)
 
 
+def _said(fingerprint: str, spaces: Sequence[Space]) -> str:
+    return f"{fingerprint} ({', '.join(space.name for space in spaces)})"
+
+
 def check_fingerprint(collection: Collection, encoder: ChosenEncoder) -> None:
     """Raises FingerprintMismatch where the collection was built with another model than this one."""
     for record in collection.encoders():
         if (record.set, record.name) == (encoder.set, encoder.spec.name):
-            if record.fingerprint == encoder.loaded.fingerprint:
+            if record.fingerprint == encoder.loaded.fingerprint and record.spaces == encoder.spec.spaces:
                 return
             raise FingerprintMismatch(
                 f"The collection '{collection.name}' was built with another version of the encoder {encoder.key}:"
-                f" it has {record.fingerprint}, installed is {encoder.loaded.fingerprint}. Their vectors can't be"
-                f" compared. Build it anew with: sightsound index --rebuild --collection {collection.name}"
+                f" it has {_said(record.fingerprint, record.spaces)}, installed is"
+                f" {_said(encoder.loaded.fingerprint, encoder.spec.spaces)}. Their vectors can't be compared."
+                f" Build it anew with: sightsound index --rebuild --collection {collection.name}"
             )
     raise FingerprintMismatch(
         f"The collection '{collection.name}' was built without the encoder {encoder.key}. Build it anew with:"

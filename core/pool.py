@@ -160,7 +160,7 @@ class _Child:
                     return status, answer
                 at_it.begin()
                 got_on = True
-            if at_it.seconds > self._limits.deadline:
+            if at_it.longer_than(self._limits.deadline):
                 self.end()
                 return MediaError.status, too_slow(self._limits.deadline, got_on)
             if time.monotonic() - begun > self._limits.most:

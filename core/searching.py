@@ -332,8 +332,10 @@ def read_part(registry: Registry, collection: Collection, encoders: EncoderSet, 
 def _checked(collection: Collection, encoders: EncoderSet, medium: Medium) -> Iterator[ChosenEncoder]:
     """The encoders of such queries into spaces that hold something; the others need not even be loaded."""
     held = {space for space, _ in collection.counts()}
+    recorded = {(record.set, record.name): record.spaces for record in collection.encoders()}
     for encoder in encoders.reading(medium, "query"):
-        if held & {space.name for space in encoder.spec.spaces}:
+        spaces = (*encoder.spec.spaces, *recorded.get((encoder.set, encoder.spec.name), ()))
+        if held & {space.name for space in spaces}:
             check_fingerprint(collection, encoder)
             yield encoder
 

@@ -208,7 +208,7 @@ class Workers:
                     self._bury(worker, again, died(worker.process))
                     continue
                 self._take(worker, result, len(message))
-            elif worker.at_it.seconds > self._deadline and not worker.connection.poll():
+            elif worker.at_it.longer_than(self._deadline) and not worker.connection.poll():
                 self._bury(worker, again, too_slow(self._deadline, worker.got_on))
 
     def _take(self, worker: _Worker, result: Any, size: int) -> None:

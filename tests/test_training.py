@@ -8,20 +8,26 @@ import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
 from conftest import MEDIA, SIGHTSOUND, CommandLine
 from made_patterns import Mill, make_mill
 
+from sightsound.encoders import choose
 from sightsound.errors import ModelError
 from sightsound.plugins.trained import folder as folders
 from sightsound.plugins.trained.captioned import Captioned
 from sightsound.plugins.trained.encoders import specs_for
 from sightsound.plugins.trained.fitting import ranks
+from sightsound.plugins.trained.folds import folds
+from sightsound.plugins.trained.trial import tried
+from sightsound.registry import load
 from sightsound.testing import check_encoder
 
 
@@ -54,6 +60,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 def mine(trained: Trained, tmp_path: Path) -> Path:
     """A copy of the trained encoder, to be damaged."""
     return Path(shutil.copytree(trained.folder, tmp_path / "mine"))
+
+
+def bomb() -> bytes:
+    """Weights that say of themselves that they are 400 MB, in half a megabyte."""
+    made = BytesIO()
+    with ZipFile(made, "w", ZIP_DEFLATED) as file:
+        file.writestr("mean.npy", bytes(400_000_000))
+    return made.getvalue()
 
 
 def first(line: CommandLine, words: str, collection: str, most: int, **place: str) -> list[str]:
@@ -158,7 +172,7 @@ def test_a_trained_encoder_is_not_trained_on(trained: Trained) -> None:
 def test_an_encoder_that_is_there_is_not_overwritten(trained: Trained) -> None:
     assert "exists already" in trained.line("train", trained.folder, "--collection", "known", code=2).err
     assert "There is no folder" in trained.line("train", "no/where", "--collection", "known", code=2).err
-    assert "holds a comma" in trained.line("train", "a,b", "--collection", "known", code=2).err
+    assert "for its comma" in trained.line("train", "a,b", "--collection", "known", code=2).err
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(trained: Trained, tmp_path: Path) -> None:
@@ -194,7 +208,8 @@ def test_an_encoder_that_could_not_be_written_whole_is_not_there(trained: Traine
         ("trained.json", b"[]", "does not say its base"),
         ("trained.json", b"\xff\xfe", "can't be read"),
         ("trained.json", None, "There is no trained encoder at"),
-        ("adapter.npz", b"PK\x03\x04", "copy the whole folder again"),
+        ("adapter.npz", b"PK\x03\x04", "can't be read"),
+        ("adapter.npz", bomb(), "copy the whole folder again"),
         ("adapter.npz", None, "can't be read"),
     ],
 )
@@ -250,3 +265,59 @@ def test_ranks_are_of_the_first_picture_of_each_caption() -> None:
     these = Captioned(pictures, pictures, captions, np.array([0, 1, 1, 2]), np.zeros(4, np.intp))
     assert ranks(pictures, these).tolist() == [1, 1, 1]
     assert ranks(pictures[::-1], these).tolist() == [4, 1, 4]
+    nowhere = np.full_like(pictures, np.nan)
+    assert ranks(nowhere, these).tolist() == [4, 3, 4], "no vector is nearest to nothing"
+
+
+@pytest.mark.parametrize("alike", ["pictures", "captions"])
+def test_from_what_is_all_alike_nothing_is_learnt(alike: str) -> None:
+    chance = np.random.default_rng(0)
+    vectors = {name: chance.normal(size=(100, 8)).astype(np.float32) for name in ("pictures", "captions")}
+    vectors[alike][:] = vectors[alike][0]
+    units = {name: each / np.linalg.norm(each, axis=1, keepdims=True) for name, each in vectors.items()}
+    these = Captioned(units["pictures"], units["pictures"], units["captions"], np.arange(100), np.arange(100) % 5)
+    try:
+        gained = tried(these, lambda: None).gained
+    except ModelError as error:
+        gained = "all alike" not in str(error)
+    assert not gained
+
+
+def test_pictures_of_one_caption_and_copies_of_one_file_are_tried_together() -> None:
+    letters = "abcdefghijklmnop"
+    captions = [f"{number % 40:x}".rjust(2, "0") * 4 for number in range(400)]
+    contents = ["" if number % 3 else letters[number % 7] for number in range(400)]
+    of_each = folds(captions, contents)
+    for names in (captions, contents):
+        for name in set(names) - {""}:
+            assert len({fold for fold, its in zip(of_each, names, strict=True) if its == name}) == 1
+    assert len(set(folds(captions, [""] * 400))) == 5
+    backwards = folds(captions[::-1], contents[::-1])
+    assert np.array_equal(backwards[::-1], of_each), "whatever the order"
+
+
+def test_a_collection_whose_encoder_was_trained_again_says_so(trained: Trained, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(trained.folder, tmp_path / "mine"))
+    trained.line("index", trained.mill.folder / "new", "--collection", "again", "--encoders", f"trained:{folder}")
+    adapter, about = folders.Adapter.load(folder / "adapter.npz"), folders.read(folder)
+    shutil.rmtree(folder)
+    said = trained.line("search", "drask", "--collection", "again", code=1).err
+    assert f"There is no trained encoder at {folder}" in said and "Bring it back" in said
+    folders.write(folder, folders.Adapter(adapter.mean, adapter.matrix[:, ::-1]), about)
+    said = trained.line("search", "drask", "--collection", "again", code=1).err
+    assert "was built with another version" in said and "--rebuild" in said
+
+
+def test_beside_the_set_it_was_trained_on_the_other_encoders_come_once(trained: Trained) -> None:
+    both = choose(load(), [trained.set, "starter"]).chosen
+    assert sorted(one.spec.name for one in both if one.spec.reads == "shot") == ["look"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"share": float("nan")}, {"version": True}, {"version": -3}, {"base": "trained:/x"}]
+)
+def test_what_can_not_be_is_not_believed(mine: Path, change: dict[str, Any]) -> None:
+    about = json.loads((mine / "trained.json").read_text())
+    (mine / "trained.json").write_text(json.dumps(about | change))
+    with pytest.raises(ModelError, match="is damaged"):
+        specs_for(str(mine))

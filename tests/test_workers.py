@@ -67,7 +67,8 @@ class Working:
     def read(self, file: BinaryIO, item: Item, wanted: Wanted) -> Iterator[Piece]:
         until = time.process_time() + CPU_SECONDS
         while item.uri.endswith("cat.jpg") and time.process_time() < until:
-            time.sleep(60 * self._sleeps)
+            if self._sleeps:
+                time.sleep(60)
         yield Piece("photo", "image", np.zeros((8, 8, 3), np.uint8))
 
 

@@ -48,6 +48,7 @@ def fit(features: Vectors, targets: Vectors, weights: Vectors, ridge: float = RI
     features: float (n, features), one row a picture. targets: float (n, dims), the mean vector of its captions.
     weights: float (n,), how much each picture counts; the square root of its number of captions serves well.
     ridge: how strongly the map is held back, for features of unit spread.
+    Raises ValueError where the pictures, or the captions, are all alike.
     """
     x, y = features.astype(np.float64), targets.astype(np.float64)
     w = weights.astype(np.float64) / weights.mean()
@@ -59,6 +60,8 @@ def fit(features: Vectors, targets: Vectors, weights: Vectors, ridge: float = RI
     else:
         weighed = z.T * w
         solved = np.linalg.solve(weighed @ z + ridge * np.eye(z.shape[1]), weighed @ centred)
+    if not centred.any() or not solved.any():
+        raise ValueError("the pictures, or the captions, are all alike")
     spectrum, directions = np.linalg.eigh(centred.T @ centred / len(y))
     stretch = (spectrum.clip(0) + FLOOR * spectrum.clip(0).mean()) ** -WHITENING
     whitening = (directions * stretch) @ directions.T

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,8 @@ from sightsound.checksums import pages
 from sightsound.encoders import ChosenEncoder, EncoderSet
 from sightsound.errors import UsageError
 from sightsound.filters import any_of
-from sightsound.plugins.trained import SET
+from sightsound.plugins.trained import SET, folder
+from sightsound.plugins.trained.folds import FEWEST, folds
 from sightsound.queryfiles import words
 from sightsound.stores.base import Collection
 from sightsound.types import Item, Segment, Space, Vectors
@@ -23,8 +25,9 @@ MOST = 50_000
 """Pictures that are learnt from. More bring little, and these take gigabytes already."""
 LEAST = 50
 """Captions below which nothing can be learnt, nor tried."""
-FOLDS = 5
-"""Parts that the captions fall into: each is tried on what the others taught."""
+LONGEST = 2000
+"""Letters of a caption that are read."""
+PHOTOS = any_of("kind", ["photo"])
 AT_ONCE = 256
 """Captions that are encoded between two steps of the bar."""
 
@@ -47,7 +50,7 @@ class Captioned:
 
     pictures: float32 (n, dims of the space), rows of unit length. seen: float32 (n, all that the encoder gives a
     picture), the same beside its vectors in other spaces. captions: float32 (m, dims of the space). caption: intp (n,),
-    which of them is each picture's. fold: intp (n,), 0 to FOLDS - 1, by the caption's words alone.
+    which of them is each picture's. fold: intp (n,), as `folds.py` says.
     """
 
     pictures: Vectors
@@ -71,69 +74,77 @@ class Captioned:
 
 
 def pair_of(encoders: EncoderSet) -> Pair:
-    """The first of pictures that shares a space with one of words. Raises UsageError where there is none, or where it
-    was trained already: on captions that it learnt from, nothing could be tried."""
+    """The first of pictures that shares a space with one of words. Raises UsageError where there is none, or only one
+    that was trained: on captions that it learnt from, nothing could be tried."""
+    trained = ""
     for picture in encoders.reading("image", "document"):
         for space in picture.spec.spaces:
             for of_words in encoders.reading("text", "query"):
-                if space in of_words.spec.spaces:
-                    return _untrained(Pair(picture, of_words, space))
+                if space not in of_words.spec.spaces:
+                    continue
+                if not picture.set.startswith((f"{SET}@", f"{SET}:")):
+                    return Pair(picture, of_words, space)
+                trained = picture.set
+    if trained:
+        base = folder.read(Path(trained.partition(":")[2])).base
+        raise UsageError(
+            f"The collection was made with {trained}, which may have learnt from these captions. Train on a collection"
+            " that was made with what it was trained on: sightsound index TABLE.csv --collection other --encoders"
+            f" {base}"
+        )
     raise UsageError(
         f"None of the encoders {', '.join(encoders.sets)} puts pictures and words into one space, so there is nothing"
         " to bring closer"
     )
 
 
-def _untrained(pair: Pair) -> Pair:
-    if pair.picture.set.startswith((f"{SET}@", f"{SET}:")):
-        raise UsageError(
-            f"The collection was made with {pair.picture.set}, which may have learnt from these captions. Train on a"
-            " collection that was made with the encoders it was trained on, such as: sightsound index TABLE.csv"
-            " --collection other --encoders starter"
-        )
-    return pair
-
-
 def read(collection: Collection, pair: Pair, tell: Told) -> Captioned:
     """Raises UsageError where there are too few captions to learn from."""
-    found: dict[tuple[str, ...], str] = {}
-    keys: list[tuple[str, ...]] = []
+    texts: dict[str, str] = {}
+    keys: list[str] = []
+    contents: list[str] = []
     rows: list[list[Vectors]] = []
-    wanted = min(collection.count(any_of("kind", ["photo"])), MOST)
-    photos = islice(_captioned(collection), MOST)
-    for page in pages(photos):
+    wanted = min(collection.count(PHOTOS), MOST)
+    described = (item for item in collection.scan(PHOTOS) if caption_of(item))
+    for page in pages(islice(described, MOST)):
         for item, vectors in _with_vectors(collection, pair, page):
-            keys.append(words(caption_of(item)))
-            found.setdefault(keys[-1], caption_of(item))
+            caption = caption_of(item)
+            keys.append(_digest(caption))
+            texts.setdefault(keys[-1], caption)
+            contents.append(item.content)
             rows.append(vectors)
         tell("pictures", len(rows), max(wanted, len(rows)))
-    if len(found) < LEAST:
+    made = dict(zip(texts, _encoded(pair, list(texts.values()), tell), strict=True))
+    usable = [at for at, key in enumerate(keys) if made[key] is not None]
+    keys, contents = [keys[at] for at in usable], [contents[at] for at in usable]
+    fold = folds(keys, contents)
+    if len(set(keys)) < LEAST or len(set(fold)) < FEWEST:
         raise UsageError(
-            f"'{collection.name}' has {len(found):,} different captions of pictures; training needs {LEAST} at the"
-            " least, and some hundreds to gain from it. Titles, descriptions and tags count: sightsound index TABLE.csv"
+            f"'{collection.name}' has {len(set(keys)):,} different captions of pictures; training needs {LEAST} at the"
+            " least, of different pictures, and some hundreds to gain from it. Titles, descriptions and tags count:"
+            " sightsound index TABLE.csv"
         )
-    order = {key: number for number, key in enumerate(found)}
-    captions = np.stack(list(_encoded(pair, list(found.values()), tell)))
-    parts = [_unit(np.stack([row[at] for row in rows])) for at in range(len(pair.picture.spec.spaces))]
-    caption = np.array([order[key] for key in keys], np.intp)
-    told = np.linalg.norm(captions, axis=1)[caption] > 0
+    order = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    spaces = pair.picture.spec.spaces
+    parts = [_unit(np.stack([rows[at][space] for at in usable])) for space in range(len(spaces))]
     return Captioned(
-        parts[pair.picture.spec.spaces.index(pair.space)][told],
-        np.concatenate(parts, axis=1)[told],
-        captions,
-        caption[told],
-        np.array([_fold(key) for key in found], np.intp)[caption[told]],
+        parts[spaces.index(pair.space)],
+        np.concatenate(parts, axis=1),
+        np.stack([vector for key in order if (vector := made[key]) is not None]),
+        np.array([order[key] for key in keys], np.intp),
+        fold,
     )
 
 
 def caption_of(item: Item) -> str:
-    """What people say that it shows: its description, else its title, else its tags."""
+    """What people say that it shows: its description, else its title, else its tags; the first that has a word."""
     said = item.metadata
-    return said.description or said.title or ", ".join(said.tags)
+    return next((text[:LONGEST] for text in (said.description, said.title, ", ".join(said.tags)) if words(text)), "")
 
 
-def _captioned(collection: Collection) -> Iterator[Item]:
-    return (item for item in collection.scan(any_of("kind", ["photo"])) if words(caption_of(item)))
+def _digest(caption: str) -> str:
+    """The same for the same words."""
+    return hashlib.sha256(" ".join(words(caption)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _with_vectors(collection: Collection, pair: Pair, items: list[Item]) -> Iterator[tuple[Item, list[Vectors]]]:
@@ -146,18 +157,12 @@ def _with_vectors(collection: Collection, pair: Pair, items: list[Item]) -> Iter
             yield item, [vector for vector in vectors if vector is not None]
 
 
-def _encoded(pair: Pair, texts: list[str], tell: Told) -> Iterator[Vectors]:
-    """As queries, which is what people will search with. One without a vector stands at the origin."""
+def _encoded(pair: Pair, texts: list[str], tell: Told) -> Iterator[Vectors | None]:
+    """As queries, which is what people will search with."""
     for start in range(0, len(texts), AT_ONCE):
         some = texts[start : start + AT_ONCE]
-        for vector in pair.words.encode(pair.words.prepared(some), "query")[pair.space.name]:
-            yield np.zeros(pair.space.dims, np.float32) if vector is None else vector
+        yield from pair.words.encode(pair.words.prepared(some), "query")[pair.space.name]
         tell("captions", start + len(some), len(texts))
-
-
-def _fold(key: tuple[str, ...]) -> int:
-    """The same for the same words in any collection, so that pictures of one caption stay together."""
-    return int(hashlib.sha256(" ".join(key).encode("utf-8", "surrogatepass")).hexdigest()[:8], 16) % FOLDS
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from sightsound.amounts import plural
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json, say
 from sightsound.cli.progress import counting
 from sightsound.errors import ModelError
+from sightsound.plugins.trained import SET
 
 if TYPE_CHECKING:
     from sightsound.plugins.trained.trial import Trial
@@ -55,7 +57,7 @@ def train(
 
         tried = trial.tried(these, step)
         turned = fitting.learnt(these, step) if tried.gained and not dry_run else None
-        name = found.name
+        name, sets = found.name, of_collection(plugins, found).sets
     about = turned and folders.write(
         path,
         turned.adapter,
@@ -63,6 +65,7 @@ def train(
             base=pair.picture.set,
             encoder=pair.picture.spec.name,
             fingerprint=pair.picture.loaded.fingerprint,
+            words=pair.words.loaded.fingerprint,
             space=pair.space.name,
             share=turned.share,
             pictures=len(these),
@@ -90,7 +93,9 @@ def train(
             " say what is to be seen"
         )
     if about:
-        note(f"Use it: sightsound index --rebuild --encoders trained:{path} --collection {name}")
+        wanted = ",".join(f"{SET}:{path}" if one == pair.picture.set else one for one in sets)
+        at = ["--store", store] if store else []
+        note(f"Use it: {shlex.join(['sightsound', 'index', '--rebuild', '--encoders', wanted, '-c', name, *at])}")
 
 
 def _print(tried: Trial, base: str, pictures: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sightsound.errors import ModelError
 from sightsound.plugins.image.adapter import Adapter, fit
 from sightsound.plugins.trained.captioned import Captioned
 from sightsound.types import Vectors
@@ -38,7 +39,7 @@ class Turned:
 
     def __call__(self, pictures: Vectors, seen: Vectors) -> Vectors:
         """float32 (n, dims) and (n, all the encoder sees) as in `Captioned` -> float32 (n, dims), unit length."""
-        made = self.adapter.apply(seen) + np.float32(self.share) * pictures
+        made = np.nan_to_num(self.adapter.apply(seen)) + np.float32(self.share) * pictures
         return np.asarray(made / (np.linalg.norm(made, axis=1, keepdims=True) + 1e-12), dtype=np.float32)
 
 
@@ -63,11 +64,17 @@ STEPS = len(RIDGES)
 
 
 def _fitted(these: Captioned, ridge: float) -> Adapter:
-    return fit(these.seen, these.captions[these.caption], np.ones(len(these), np.float32), ridge)
+    """A caption that many pictures share counts more than another, but not as often as they are."""
+    shared = np.bincount(these.caption)[these.caption]
+    try:
+        return fit(these.seen, these.captions[these.caption], (1 / np.sqrt(shared)).astype(np.float32), ridge)
+    except ValueError as error:
+        raise ModelError(f"Nothing can be learnt: {error}") from error
 
 
 def ranks(vectors: Vectors, these: Captioned) -> Ranks:
-    """From 1, for each different caption of these: where its first picture comes among all of their pictures.
+    """From 1, for each different caption of these: where its first picture comes among all of their pictures, after
+    those that are as near.
 
     vectors: float32 (n, dims), of these pictures.
     """
@@ -78,7 +85,8 @@ def ranks(vectors: Vectors, these: Captioned) -> Ranks:
         scores = these.captions[some] @ vectors.T
         own = these.caption == some[:, None]
         best = np.where(own, scores, -np.inf).max(axis=1, keepdims=True)
-        found[start : start + len(some)] = 1 + ((scores >= best) & ~own).sum(axis=1)
+        worse = scores < best  # which nothing is where a vector is none
+        found[start : start + len(some)] = 1 + (~worse & ~own).sum(axis=1)
     return found
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sightsound.plugins.trained.captioned import FOLDS, Captioned
+from sightsound.plugins.trained.captioned import Captioned
 from sightsound.plugins.trained.fitting import STEPS, Ranks, Step, learnt, mrr, ranks
+from sightsound.plugins.trained.folds import FOLDS
 
 SURE = 2.0
 """Standard errors that the gain must be above nothing."""

@@ -140,6 +140,7 @@ class PyavFilm:
             first = next(frames, None)
             if first is not None and (first.time is None or first.time <= seconds + 1e-6):
                 return chain([first], frames)
+            self._damaged, self.damage = 0, ""  # this try is not what is read
         self._container.seek(0)
         return self._decoded()
 
