@@ -12,6 +12,7 @@ import typer
 from sightsound.amounts import plural
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json, say
 from sightsound.cli.progress import counting
+from sightsound.config import public
 from sightsound.errors import ModelError
 from sightsound.plugins.trained import SET
 
@@ -94,7 +95,7 @@ def train(
         )
     if about:
         wanted = ",".join(f"{SET}:{path}" if one == pair.picture.set else one for one in sets)
-        at = ["--store", store] if store else []
+        at = ["--store", public(store)] if store else []
         note(f"Use it: {shlex.join(['sightsound', 'index', '--rebuild', '--encoders', wanted, '-c', name, *at])}")
 
 
