@@ -31,15 +31,7 @@ FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,mxf,dv,
 NEAR = 1e-3
 """Seconds that a key frame may be late."""
 CREDITS = "credits.txt"
-_ENDINGS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv"} | {
-    ".ogg",
-    ".opus",
-    ".wav",
-    ".flac",
-    ".mp3",
-    ".m4a",
-    ".aac",
-}
+_ENDINGS = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".wmv", ".ogg", ".opus", ".wav", ".flac", ".mp3", ".m4a", ".aac"}
 _ANY = ".mkv"
 """What takes nearly every codec, where a file's own format can't be written."""
 _ELSE = ".mov"
@@ -127,7 +119,7 @@ def copy_packets(path: str, start: float, end: float, to: str) -> float:
         start, end = origin + start, origin + end
         _go_to(source, chosen[0], start)
         between = _until(source.demux(chosen), {stream.index for stream in chosen}, end)
-        begin, packets = (_from_key if pictures else _from)(between, start)
+        begin, packets = _from_key(between, start) if pictures else (start, between)
         shifts = {stream.index: round(begin / stream.time_base) for stream in chosen}
         for packet in packets:
             if not _is_before(packet, begin):
@@ -160,10 +152,6 @@ def _until(packets: Iterable[Any], going: set[int], end: float) -> Iterator[Any]
             yield packet
         if not going:
             return
-
-
-def _from(packets: Iterator[Any], start: float) -> tuple[float, Iterator[Any]]:
-    return start, packets
 
 
 def _from_key(packets: Iterator[Any], start: float) -> tuple[float, Iterator[Any]]:

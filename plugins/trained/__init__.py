@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 SET = "trained"
 
 
+def is_trained(name: str) -> bool:
+    """Whether an encoder set, by its short or full name with its argument, is a trained one."""
+    return name.partition(":")[0].partition("@")[0] == SET
+
+
 @hookimpl
 def register_encoders(register: Register) -> None:
     register(SET, trained_set)

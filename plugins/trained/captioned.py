@@ -15,7 +15,7 @@ from sightsound.checksums import pages
 from sightsound.encoders import ChosenEncoder, EncoderSet
 from sightsound.errors import UsageError
 from sightsound.filters import any_of
-from sightsound.plugins.trained import SET, folder
+from sightsound.plugins.trained import folder, is_trained
 from sightsound.plugins.trained.folds import FEWEST, folds
 from sightsound.queryfiles import words
 from sightsound.stores.base import Collection
@@ -82,7 +82,7 @@ def pair_of(encoders: EncoderSet) -> Pair:
             for of_words in encoders.reading("text", "query"):
                 if space not in of_words.spec.spaces:
                     continue
-                if not picture.set.startswith((f"{SET}@", f"{SET}:")):
+                if not is_trained(picture.set):
                     return Pair(picture, of_words, space)
                 trained = picture.set
     if trained:

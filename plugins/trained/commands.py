@@ -11,6 +11,7 @@ import typer
 
 from sightsound.amounts import plural
 from sightsound.cli.common import CollectionOption, JsonOption, StoreOption, note, opened, print_json, say
+from sightsound.cli.eval import LABELS
 from sightsound.cli.progress import counting
 from sightsound.config import public
 from sightsound.errors import ModelError
@@ -18,14 +19,6 @@ from sightsound.plugins.trained import SET
 
 if TYPE_CHECKING:
     from sightsound.plugins.trained.trial import Trial
-
-LABELS = {
-    "recall_at_1": "recall@1",
-    "recall_at_5": "recall@5",
-    "recall_at_10": "recall@10",
-    "mrr": "MRR",
-    "median_rank": "median rank",
-}
 
 
 def train(
@@ -47,7 +40,8 @@ def train(
     path = folder.expanduser().absolute()
     folders.check_new(path)
     with opened(store, collection) as (plugins, found), counting() as show:
-        pair = captioned.pair_of(of_collection(plugins, found))
+        encoders = of_collection(plugins, found)
+        pair = captioned.pair_of(encoders)
         for encoder in (pair.picture, pair.words):
             check_fingerprint(found, encoder)
         these = captioned.read(found, pair, show)
@@ -58,7 +52,7 @@ def train(
 
         tried = trial.tried(these, step)
         turned = fitting.learnt(these, step) if tried.gained and not dry_run else None
-        name, sets = found.name, of_collection(plugins, found).sets
+        name = found.name
     about = turned and folders.write(
         path,
         turned.adapter,
@@ -94,7 +88,7 @@ def train(
             " say what is to be seen"
         )
     if about:
-        wanted = ",".join(f"{SET}:{path}" if one == pair.picture.set else one for one in sets)
+        wanted = ",".join(f"{SET}:{path}" if one == pair.picture.set else one for one in encoders.sets)
         at = ["--store", public(store)] if store else []
         note(f"Use it: {shlex.join(['sightsound', 'index', '--rebuild', '--encoders', wanted, '-c', name, *at])}")
 
@@ -107,6 +101,6 @@ def _print(tried: Trial, base: str, pictures: int) -> None:
     say("")
     say(f"{'':11}  {'before':>7}  {'after':>7}")
     before, after = measures(tried.before), measures(tried.after)
-    for name, label in LABELS.items():
+    for name in before:
         form = "g" if name == "median_rank" else ".3f"
-        say(f"{label:11}  {before[name]:>7{form}}  {after[name]:>7{form}}")
+        say(f"{LABELS[name]:11}  {before[name]:>7{form}}  {after[name]:>7{form}}")

@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 
 from sightsound.errors import ModelError, UsageError
 from sightsound.plugins.image.adapter import Adapter
-from sightsound.plugins.trained import SET
+from sightsound.plugins.trained import is_trained
 
 ABOUT, WEIGHTS = "trained.json", "adapter.npz"
 VERSION = 1
@@ -93,7 +93,7 @@ def read(path: Path) -> About:
     if said["version"] > VERSION:
         raise ModelError(f"{path} was trained by a newer sightsound: install that")
     about = About(**{name: said[name] for name in wanted})
-    if not 0 < about.share < math.inf or about.version < 1 or about.base.startswith((f"{SET}@", f"{SET}:")):
+    if not 0 < about.share < math.inf or about.version < 1 or is_trained(about.base):
         raise ModelError(f"{path / ABOUT} is damaged: what it says of itself can't be")
     return about
 
